@@ -1,0 +1,61 @@
+"""What every test gets: coroutine tests are run, and a test that leaks anything fails."""
+
+import asyncio
+import contextlib
+import gc
+import inspect
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine function in an event loop of its own, in debug mode.
+
+    Eight lines instead of pytest-asyncio, whose releases in Debian 12 and 13 disagree about
+    loop scopes and whose loop outlives the check for leaked tasks.
+    """
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+
+    async def run_and_count_tasks() -> None:
+        await pyfuncitem.obj(**arguments)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, f"the test leaks tasks: {left}"
+
+    with asyncio.Runner(debug=True) as runner:
+        runner.run(run_and_count_tasks())
+    return True
+
+
+def open_descriptors() -> dict[str, str]:
+    """Return what each open descriptor of this process points to, by its number."""
+    links = {}
+    for entry in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # the descriptor that listdir used
+            links[entry] = os.readlink(f"/proc/self/fd/{entry}")
+    return links
+
+
+def children() -> list[str]:
+    """Return the process ids of this process's children, zombies included."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks() -> Iterator[None]:
+    """Fail a test that leaves a descriptor or a child behind; tasks are counted where they run."""
+    descriptors_before, children_before = open_descriptors(), children()
+    yield
+    gc.collect()
+    leaked = {
+        number: target
+        for number, target in open_descriptors().items()
+        if descriptors_before.get(number) != target
+    }
+    assert not leaked, f"the test leaks descriptors: {leaked}"
+    assert children() == children_before, "the test leaks a child process"
