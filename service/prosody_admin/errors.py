@@ -59,6 +59,10 @@ class StreamError(ProsodyAdminError):
         self.reason = reason
 
 
+class StreamStateError(ProsodyAdminError):
+    """Something was to be sent that the state of the stream does not allow: a bug of the caller."""
+
+
 # sd/
 
 

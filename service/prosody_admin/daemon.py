@@ -1,0 +1,303 @@
+"""prosody-admind: the composition root. Start-up and shutdown order, and nothing else."""
+
+import argparse
+import asyncio
+import contextlib
+import faulthandler
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from syslog import LOG_ERR, LOG_INFO
+from typing import NoReturn
+
+from prosody_admin import __version__
+from prosody_admin.access.policy import Policy
+from prosody_admin.config import Settings, load, reference, settings_files
+from prosody_admin.descriptors import DeferredFdCloser, File
+from prosody_admin.errors import ActivationError, SettingsError
+from prosody_admin.events import Events
+from prosody_admin.modules.api import Service
+from prosody_admin.modules.registry import Modules
+from prosody_admin.net.audit import Audit
+from prosody_admin.net.dispatch import Dispatcher
+from prosody_admin.net.listener import Listener
+from prosody_admin.net.session import Ending
+from prosody_admin.net.sessions import FLUSH_SECONDS, Sessions
+from prosody_admin.sd.activation import adopt_listeners, bind_listener, listening_path
+from prosody_admin.sd.journal import Journal, JournalHandler, MessageId, open_journal
+from prosody_admin.sd.notify import Notifier, watchdog_interval
+
+log = logging.getLogger(__name__)
+
+JOURNAL_FLUSH_INTERVAL = 1.0
+"""Seconds between two attempts to hand over records that wait for the journal."""
+
+STOPPING = Ending("system-shutdown", "the service is stopping")
+
+
+class Daemon:
+    """The running service, from the first client to the last.
+
+    `listening` are the listening descriptors, which stay their owner's. `read_settings` is called
+    at each reload. `leaves_when_idle` says whether somebody starts the service again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        listening: Sequence[File],
+        journal: Journal,
+        read_settings: Callable[[], Settings],
+        *,
+        leaves_when_idle: bool,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._journal = journal
+        self._read_settings = read_settings
+        self._leaves_when_idle = leaves_when_idle
+        self._notifier = Notifier()
+        self._closer = DeferredFdCloser()
+        self._events = Events()
+        attendant = Dispatcher(self._events, Policy(os.getuid()), Audit(journal))
+        sessions = Sessions(settings, attendant, self._closer, self._sessions_changed)
+        self._service = Service(settings, sessions, self._closer)
+        self._modules = Modules(self._events, self._service)
+        self._listeners = [Listener(file, sessions, self._closer) for file in listening]
+        self._places = ", ".join(map(listening_path, listening))
+        self._stop: asyncio.Future[str] = self._loop.create_future()
+        self._stop_now = asyncio.Event()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._complaint = ""
+
+    async def run(self) -> signal.Signals | None:
+        """Serve until told to stop, or idle; return the signal that cut the ending short."""
+        handled = (signal.SIGTERM, signal.SIGINT)
+        killed_by: list[signal.Signals] = []
+
+        def stop_on(received: signal.Signals) -> None:
+            if self._stop.done():
+                killed_by.append(received)
+                self._stop_now.set()
+            else:
+                self._stop.set_result(f"{received.name} received")
+
+        for number in handled:
+            self._loop.add_signal_handler(number, stop_on, number)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload)
+        try:
+            self._start()
+            reason = await self._stop
+            await self._shut_down(reason)
+        finally:
+            for number in (*handled, signal.SIGHUP):
+                self._loop.remove_signal_handler(number)
+            for timer in self._timers.values():
+                timer.cancel()
+            for listener in self._listeners:
+                listener.close()
+            self._modules.unload_all()
+            await self._closer.wait_closed()
+            self._notifier.close()
+        return killed_by[0] if killed_by else None
+
+    def _start(self) -> None:
+        self._load_modules()
+        for listener in self._listeners:
+            listener.start()
+        if (interval := watchdog_interval()) is not None:
+            self._every(interval, "watchdog", self._notifier.watchdog)
+        self._every(JOURNAL_FLUSH_INTERVAL, "journal", self._journal.flush)
+        self._sessions_changed()
+        self._notifier.ready()
+        self._journal.log(
+            f"prosody-admin {__version__} listens on {self._places}",
+            LOG_INFO,
+            MessageId.SERVICE_STARTED,
+            VERSION=__version__,
+        )
+
+    def _every(self, seconds: float, name: str, action: Callable[[], object]) -> None:
+        """Do `action` now, and from the loop every so many seconds: not if the loop is stuck."""
+        action()
+        self._timers[name] = self._loop.call_later(seconds, self._every, seconds, name, action)
+
+    def _sessions_changed(self) -> None:
+        """Say how many sessions there are, and leave in a while when there are none."""
+        idle_timeout = self._service.settings.service.idle_timeout
+        if (timer := self._timers.pop("idle", None)) is not None:
+            timer.cancel()
+        count = len(self._service.sessions)
+        leaves = not count and self._leaves_when_idle and idle_timeout > 0
+        if leaves and not self._stop.done():
+            self._timers["idle"] = self._loop.call_later(idle_timeout, self._leave)
+        status = f"{count} session{'s' if count != 1 else ''}"
+        if leaves:
+            status += f", leaving after {idle_timeout:g} s without one"
+        self._notifier.status("; ".join(filter(None, [status, self._complaint])))
+
+    def _leave(self) -> None:
+        """Leave, unless somebody came.
+
+        All within one callback: whoever connects from here on stays in the backlog, for which
+        systemd starts the service again.
+        """
+        if len(self._service.sessions) or self._stop.done():
+            return
+        for listener in self._listeners:
+            listener.stop()
+        self._notifier.stopping()
+        self._stop.set_result("idle")
+
+    def _reload(self) -> None:
+        """Take new settings, or keep the old ones and say so."""
+        self._notifier.reloading()
+        try:
+            settings = self._read_settings()
+        except SettingsError as error:
+            self._complaint = f"settings rejected, the old ones hold: {error}"
+            self._journal.log(
+                f"Settings rejected, the old ones hold: {error}",
+                LOG_ERR,
+                MessageId.SETTINGS_REJECTED,
+                ERROR=str(error),
+            )
+        else:
+            self._complaint = ""
+            self._service.settings = self._service.sessions.settings = settings
+            set_log_level(settings)
+            self._load_modules()
+            self._journal.log("Settings loaded", LOG_INFO, MessageId.SETTINGS_LOADED)
+        self._sessions_changed()
+        self._notifier.ready()
+
+    def _load_modules(self) -> None:
+        """Load what the settings name; a module that fails must not lock everybody out."""
+        for error in self._modules.set_enabled(self._service.settings.modules.enabled):
+            log.error("%s", error, exc_info=error.__cause__)
+            self._journal.log(str(error), LOG_ERR, MessageId.MODULE_FAILED)
+
+    async def _shut_down(self, reason: str) -> None:
+        for listener in self._listeners:
+            listener.stop()
+        seconds = self._service.settings.service.drain_timeout
+        self._notifier.stopping()
+        self._notifier.status(f"stopping: {reason}")
+        self._notifier.extend_timeout(2 * seconds + 2 * FLUSH_SECONDS)
+        self._journal.log(f"Stopping: {reason}", LOG_INFO, MessageId.SERVICE_STOPPING)
+        in_order = asyncio.create_task(self._end_sessions(seconds))
+        at_once = asyncio.create_task(self._stop_now.wait())
+        await asyncio.wait({in_order, at_once}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (in_order, at_once):
+            task.cancel()
+        await asyncio.wait({in_order, at_once})
+        await self._service.sessions.abort()
+        self._journal.flush()
+
+    async def _end_sessions(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._events.dispatch("server-stopping", None)
+        except Exception:  # a module may raise anything; the service stops
+            log.exception("a handler of server-stopping failed")
+        await self._service.sessions.drain(STOPPING, seconds)
+
+
+def set_log_level(settings: Settings) -> None:
+    """Let messages of the level in the settings, and above, be logged."""
+    logging.getLogger().setLevel(settings.service.log_level.upper())
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(os.EX_USAGE, f"{self.prog}: {message}\n")
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(
+        prog="prosody-admind",
+        description="The gate in front of Prosody's admin socket. Started by systemd, which hands "
+        "over the listening socket; see prosody-admin.socket.",
+        epilog="Exit status, after sysexits.h: 0 stopped or idle, 64 wrong usage, 70 internal "
+        "error, 73 cannot listen on PATH, 78 wrong settings or wrong sockets handed over.",
+    )
+    add = parser.add_argument
+    add("--version", action="version", version=f"prosody-admin {__version__}")
+    add("--config", type=Path, metavar="FILE", help="read this file and FILE.d/*.toml as settings")
+    add("--check-config", action="store_true", help="check the settings and exit")
+    add("--help-settings", action="store_true", help="describe every setting and exit")
+    add(
+        "--listen",
+        type=Path,
+        metavar="PATH",
+        help="without systemd: listen on this path, for this user only, and never leave when idle",
+    )
+    add(
+        "--log-target",
+        choices=("auto", "journal", "console"),
+        default="auto",
+        help="where records go: auto is the journal if standard error goes there",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the daemon; return its exit status, after sysexits.h."""
+    arguments = _arguments(argv)
+    if arguments.help_settings:
+        sys.stdout.write(reference())
+        return os.EX_OK
+
+    def read_settings() -> Settings:
+        return load(settings_files(arguments.config))
+
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        return _failed(error, os.EX_CONFIG)
+    if arguments.check_config:
+        sys.stdout.write("The settings are in order.\n")
+        return os.EX_OK
+    faulthandler.enable()  # the watchdog's SIGABRT then shows where the loop was stuck
+    with contextlib.ExitStack() as owned:
+        journal = open_journal(arguments.log_target)
+        owned.callback(journal.close)
+        logging.basicConfig(handlers=[JournalHandler(journal)], force=True)
+        set_log_level(settings)
+        try:
+            if arguments.listen:
+                listening = [owned.enter_context(bind_listener(arguments.listen))]
+            else:
+                listening = [owned.enter_context(file) for file in adopt_listeners()]
+        except ActivationError as error:
+            log.error("%s", error)  # noqa: TRY400 - the message says it all, a traceback nothing
+            return os.EX_CANTCREAT if arguments.listen else os.EX_CONFIG
+
+        async def serve() -> signal.Signals | None:
+            daemon = Daemon(
+                settings,
+                listening,
+                journal,
+                read_settings,
+                leaves_when_idle=not arguments.listen,
+            )
+            return await daemon.run()
+
+        try:
+            killed_by = asyncio.run(serve())
+        except Exception:
+            log.critical("internal error", exc_info=True)
+            return os.EX_SOFTWARE
+    if killed_by is not None:
+        # Die of it, as whoever sent it expects; everything of ours is cleaned up.
+        signal.signal(killed_by, signal.SIG_DFL)
+        os.kill(os.getpid(), killed_by)
+    return os.EX_OK
+
+
+def _failed(error: Exception, status: int) -> int:
+    sys.stderr.write(f"prosody-admind: {error}\n")
+    return status

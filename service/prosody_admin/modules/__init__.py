@@ -1,0 +1,1 @@
+"""What answers events: the modules, and how they come and go."""

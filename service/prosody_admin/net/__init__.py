@@ -1,0 +1,1 @@
+"""The asyncio shells over the pure parts: listener, connections, sessions, dispatch."""

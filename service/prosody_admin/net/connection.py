@@ -1,0 +1,220 @@
+"""One admin stream over one connected socket, in either role, with its deadlines."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from prosody_admin.descriptors import DeferredFdCloser, File
+from prosody_admin.errors import StreamError
+from prosody_admin.net.transport import Transport
+from prosody_admin.protocol.parser import Limits
+from prosody_admin.protocol.stanza import Stanza
+from prosody_admin.protocol.stream import (
+    EofReceived,
+    Role,
+    StanzaReceived,
+    Stream,
+    StreamClosed,
+    StreamFailed,
+    StreamOpened,
+)
+
+KEEPALIVE_RESOLUTION = 1.0
+"""Seconds between two looks at the clock at least, while a stream cannot send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Waits of one connection, all in seconds.
+
+    `header`: from the start to the peer's stream header. `stanza`: from the first byte of a
+    stanza to its last. `write`: during which a peer takes no byte. `keepalive`: of our silence
+    before we send a space; clients hang up after 840 silent seconds.
+    """
+
+    header: float
+    stanza: float
+    write: float
+    keepalive: float
+
+
+class Owner(Protocol):
+    """Who is told what comes in on a connection."""
+
+    def stream_opened(self) -> None:
+        """The peer's header is here: stanzas may follow, and may be sent."""
+
+    def stanza_received(self, stanza: Stanza) -> None:
+        """A whole stanza is here."""
+
+    def stream_ended(self) -> None:
+        """The peer sends no more stanzas, but may wait for answers."""
+
+    def connection_lost(self, reason: str, error: StreamError | None) -> None:
+        """It is over; called exactly once, last. `error` is what a stream was failed for."""
+
+
+class Connection:
+    """The stream of `role` over `file`, which it owns.
+
+    While too much waits to be sent here, what comes in at `feeder`, if one is set, waits too.
+    """
+
+    def __init__(
+        self,
+        file: File,
+        role: Role,
+        owner: Owner,
+        *,
+        closer: DeferredFdCloser,
+        deadlines: Deadlines,
+        limits: Limits,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._owner = owner
+        self._deadlines = deadlines
+        self._stream = Stream(role, limits)
+        self._error: StreamError | None = None
+        self._closed = self._loop.create_future()
+        self._opened = False
+        self._awaited: asyncio.TimerHandle | None = None
+        self._last_sent = self._loop.time()
+        self.feeder: Connection | None = None
+        self.transport = Transport(file, self, closer, write_timeout=deadlines.write)
+        self._keepalive = self._loop.call_later(deadlines.keepalive, self._keep_alive)
+        self._await_peer(deadlines.header, "no stream header")
+        if role is Role.CLIENT:
+            self._stream.open()
+            self._flush()
+
+    @property
+    def can_send(self) -> bool:
+        """Whether `send` has an effect: the stream is open and not being closed."""
+        return self._stream.can_send and not self.transport.closing
+
+    def send(self, stanza: Stanza) -> None:
+        """Send `stanza`; dropped once the stream is closed or lost.
+
+        Raises StanzaError if it cannot be written as XML.
+        """
+        if self.can_send:
+            self._stream.send(stanza)
+            self._flush()
+
+    def close(self) -> None:
+        """Close the stream in order, then the socket once all is sent. Idempotent."""
+        if not self.transport.closing:
+            self._stream.close()
+            self._flush()
+            self.transport.close()
+
+    def fail(self, condition: str, reason: str) -> None:
+        """Close the stream with an error (RFC 6120, section 4.9.3). Idempotent."""
+        if not self.transport.closing:
+            self._error = StreamError(condition, reason)
+            self._stream.fail(condition)
+            self._flush()
+            self.transport.close()
+
+    def abort(self, reason: str) -> None:
+        """Close the socket now. Idempotent."""
+        self.transport.abort(reason)
+
+    def pause_reading(self) -> None:
+        """Leave what the peer sends in the kernel; who is held back by us has no deadline."""
+        self.transport.pause_reading()
+        if self._opened:
+            self._await_peer(None)
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self.transport.resume_reading()
+        self._await_rest_of_stanza()
+
+    async def wait_closed(self) -> None:
+        """Wait for the end, which the write deadline bounds once `close` was called."""
+        await asyncio.shield(self._closed)
+
+    # What the transport calls.
+
+    def data_received(self, data: memoryview) -> None:
+        """Parse, tell the owner, and watch over a stanza that is only half here."""
+        self._stream.receive_data(data)
+        self._tell_owner()
+
+    def eof_received(self) -> None:
+        """Let the stream decide what a half-close means."""
+        self._stream.receive_eof()
+        self._tell_owner()
+
+    def writing_paused(self) -> None:
+        """Hold back whoever feeds this connection."""
+        if self.feeder is not None:
+            self.feeder.pause_reading()
+
+    def writing_resumed(self) -> None:
+        """Let the feeder go on."""
+        if self.feeder is not None:
+            self.feeder.resume_reading()
+
+    def connection_lost(self, reason: str) -> None:
+        """Stop the clocks and tell the owner."""
+        self._keepalive.cancel()
+        self._await_peer(None)
+        self._owner.connection_lost(reason, self._error)
+        self._closed.set_result(None)
+
+    def _tell_owner(self) -> None:
+        events = self._stream.events_received()
+        self._flush()  # our header, or the stream error, goes before any answer
+        for event in events:
+            match event:
+                case StreamOpened():
+                    self._opened = True
+                    self._owner.stream_opened()
+                case StanzaReceived(stanza=stanza):
+                    self._owner.stanza_received(stanza)
+                case StreamClosed() | EofReceived():
+                    self._owner.stream_ended()
+                case StreamFailed(error=error):
+                    self._error = error
+                    self.transport.close()
+        if self._opened and (events or self._stream.at_stanza_boundary):
+            self._await_peer(None)
+        self._await_rest_of_stanza()
+
+    def _await_rest_of_stanza(self) -> None:
+        """Start the clock of a stanza that is half here, unless it runs, or we do not read."""
+        if (
+            self._opened
+            and self._awaited is None
+            and self.transport.reading
+            and not self._stream.at_stanza_boundary
+        ):
+            self._await_peer(self._deadlines.stanza, "half a stanza, and the rest not")
+
+    def _flush(self) -> None:
+        data = self._stream.data_to_send()
+        if data:
+            self._last_sent = self._loop.time()
+            self.transport.write(data)
+
+    def _await_peer(self, seconds: float | None, missing: str = "") -> None:
+        """Fail the stream unless the peer does something in time; None: it did."""
+        if self._awaited is not None:
+            self._awaited.cancel()
+            self._awaited = None
+        if seconds is not None:
+            reason = f"{missing} within {seconds:g} s"
+            self._awaited = self._loop.call_later(seconds, self.fail, "connection-timeout", reason)
+
+    def _keep_alive(self) -> None:
+        """Send a space when the last thing sent is old enough, and look again when it will be."""
+        due = self._last_sent + self._deadlines.keepalive
+        if due <= self._loop.time() and self.can_send:
+            self._stream.send_whitespace()
+            self._flush()
+            due = self._last_sent + self._deadlines.keepalive
+        self._keepalive = self._loop.call_at(
+            max(due, self._loop.time() + KEEPALIVE_RESOLUTION), self._keep_alive
+        )

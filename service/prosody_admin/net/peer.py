@@ -1,0 +1,104 @@
+"""Who is on the other end of an accepted connection: asked of the kernel, once."""
+
+import pwd
+import re
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from prosody_admin.access.identity import Identity
+from prosody_admin.descriptors import Credential, File
+from prosody_admin.errors import PeerError
+
+NO_LOGIN = 2**32 - 1
+"""What `/proc/PID/loginuid` holds for a process that descends from no login (pam_loginuid(8))."""
+
+_UNIT = re.compile(r"[^/]+\.(?:service|scope|socket|mount|swap)")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The identity of a peer and, where the kernel has them, a pidfd of its process.
+
+    Whoever holds a Peer owns the pidfd and closes it.
+    """
+
+    identity: Identity
+    pidfd: File | None
+
+    def close(self) -> None:
+        """Close the pidfd."""
+        if self.pidfd is not None:
+            self.pidfd.close()
+
+
+def identify(connection: File, proc: Path = Path("/proc")) -> Peer:
+    """Ask the kernel who connected (SO_PEERCRED, SO_PEERGROUPS and SO_PEERPIDFD of unix(7)).
+
+    What is read of `/proc/PID` is kept only if the process was still alive afterwards, or it
+    could be another one's with the same number. The account's name comes from the name service,
+    which may take its time where that is not this machine's own files.
+
+    Raises PeerError when the kernel does not tell, which leaves nobody to give rights to.
+    """
+    try:
+        credential = connection.cred()
+    except OSError as error:
+        raise PeerError(f"the kernel does not say who the peer is: {error.strerror}") from error
+    login_uid, unit = _of_living_process(credential, proc)
+    identity = Identity(
+        pid=credential.pid,
+        uid=credential.uid,
+        gid=credential.gid,
+        groups=credential.groups or (),
+        user=_user_name(credential.uid),
+        login_uid=login_uid,
+        login_user=None if login_uid is None else _user_name(login_uid),
+        unit=unit,
+    )
+    return Peer(identity, credential.pidfd)
+
+
+def _of_living_process(credential: Credential, proc: Path) -> tuple[int | None, str | None]:
+    """Read login uid and unit of a process that a pidfd pins; of any other, nothing."""
+    if credential.pidfd is None or credential.pid == 0:
+        return None, None
+    directory = proc / str(credential.pid)
+    found = _login_uid(directory), _unit(directory)
+    with credential.pidfd.borrow() as pidfd:
+        try:
+            signal.pidfd_send_signal(pidfd, 0)
+        except PermissionError:
+            return found  # alive, and somebody else's
+        except OSError:  # ESRCH: gone; what was read may be a stranger's
+            return None, None
+    return found
+
+
+def _login_uid(directory: Path) -> int | None:
+    """Read the uid of the login that a process descends from; None without one."""
+    try:
+        login_uid = int((directory / "loginuid").read_text(encoding="ascii"))
+    except (OSError, ValueError):  # the process is gone, or the kernel has no audit
+        return None
+    return None if login_uid == NO_LOGIN else login_uid
+
+
+def _unit(directory: Path) -> str | None:
+    """Read the innermost systemd unit of a process's control group (cgroups(7))."""
+    try:
+        groups = (directory / "cgroup").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    for line in groups.splitlines():
+        if line.startswith("0::"):
+            units = [part for part in line[3:].split("/") if _UNIT.fullmatch(part)]
+            return units[-1] if units else None
+    return None
+
+
+def _user_name(uid: int) -> str | None:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return None

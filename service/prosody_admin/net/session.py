@@ -1,0 +1,204 @@
+"""A client's session: its stream, its identity, and its commands one after the other."""
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from prosody_admin.access.identity import Identity
+from prosody_admin.descriptors import DeferredFdCloser, File
+from prosody_admin.errors import StreamError
+from prosody_admin.net.connection import Connection, Deadlines
+from prosody_admin.net.peer import Peer
+from prosody_admin.protocol.parser import Limits
+from prosody_admin.protocol.stanza import Stanza, repl_result
+from prosody_admin.protocol.stream import Role
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What one session may take: its deadlines, a stanza's size, and commands that wait."""
+
+    deadlines: Deadlines
+    stanza: Limits
+    pending_commands: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a session is being ended from this side.
+
+    `condition` is the stream error it ends with; `reason` is for the peer, as the result of each
+    command that is not done, and for the record.
+    """
+
+    condition: str
+    reason: str
+
+
+class Attendant(Protocol):
+    """Who serves a session: what a session calls, and what outranks every handler."""
+
+    async def session_opened(self, session: "Session") -> None:
+        """The stream is open."""
+
+    async def dispatch(self, session: "Session", stanza: Stanza) -> None:
+        """Answer one stanza, whatever happens; a cancelled one is answered with the ending."""
+
+    async def session_closed(self, session: "Session", reason: str) -> None:
+        """It is over; called exactly once, also for a stream that never opened."""
+
+
+class Session:
+    """One client from accept to close. It owns `file` and `peer`.
+
+    Stanzas are worked off in the order they came, one at a time; when too many wait, the kernel
+    holds the client back. A client that half-closes or closes its stream still gets its answers.
+
+    `refusal`, if given, is why the session was not admitted: each command gets it as its result,
+    and the first ends the session. A close without a word would make `prosodyctl` exit 0.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        file: File,
+        peer: Peer,
+        attendant: Attendant,
+        *,
+        closer: DeferredFdCloser,
+        limits: SessionLimits,
+        refusal: str = "",
+    ) -> None:
+        self.id = session_id
+        self.refusal = refusal
+        self.commands = 0
+        self.started = asyncio.get_running_loop().time()
+        self.ending: Ending | None = None
+        self.stream_error: StreamError | None = None
+        self._peer = peer
+        self._attendant = attendant
+        self._limit = limits.pending_commands
+        self._pending: deque[Stanza] = deque()
+        self._changed = asyncio.Event()
+        self.opened = self._input_ended = False
+        self._lost: str | None = None
+        self._running: asyncio.Task[None] | None = None
+        self.connection = Connection(
+            file, Role.SERVER, self, closer=closer, deadlines=limits.deadlines, limits=limits.stanza
+        )
+
+    @property
+    def identity(self) -> Identity:
+        """Who the peer was when it connected."""
+        return self._peer.identity
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is running."""
+        return self._running is not None
+
+    def send(self, stanza: Stanza) -> None:
+        """Send `stanza` to the client; dropped when it is gone."""
+        self.connection.send(stanza)
+
+    def end(self, ending: Ending) -> None:
+        """Let the running command finish, answer those that wait with `ending`, then close.
+
+        Idempotent: the first ending stays.
+        """
+        if self.ending is None:
+            self.ending = ending
+            self._changed.set()
+
+    def cancel_command(self) -> None:
+        """Stop waiting for the running command; with an ending it is answered with that."""
+        if self._running is not None:
+            self._running.cancel()
+
+    async def run(self) -> None:
+        """Serve the client until it is over."""
+        try:
+            await self._serve()
+        finally:
+            if self._running is not None:
+                self._running.cancel()
+                await asyncio.wait({self._running})
+            self.connection.abort("the session was cut off")  # nothing after an orderly close
+            await self.connection.wait_closed()
+            self._peer.close()
+            await self._attendant.session_closed(self, self._lost or "")
+
+    async def _serve(self) -> None:
+        while not (self.opened or self._over):
+            await self._change()
+        if self.opened:
+            await self._attendant.session_opened(self)
+            while (stanza := await self._next()) is not None:
+                await self._answer(stanza)
+        if self.ending is None:
+            self.connection.close()
+        else:
+            if not self.commands:
+                # A one-shot client whose command is still on its way: it must not exit 0.
+                self.send(repl_result(f"Error: {self.ending.reason}", error=True))
+            self.connection.fail(self.ending.condition, self.ending.reason)
+        await self.connection.wait_closed()
+
+    @property
+    def _over(self) -> bool:
+        return self._input_ended or self._lost is not None or self.ending is not None
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    async def _next(self) -> Stanza | None:
+        """Wait for the next stanza; None when there is none to come."""
+        while not self._pending:
+            if self._over:
+                return None
+            await self._change()
+        stanza = self._pending.popleft()
+        if len(self._pending) < self._limit:
+            self.connection.resume_reading()
+        return stanza
+
+    async def _answer(self, stanza: Stanza) -> None:
+        self.commands += 1
+        self._running = asyncio.create_task(self._attendant.dispatch(self, stanza))
+        await asyncio.wait({self._running})
+        running, self._running = self._running, None
+        if not running.cancelled() and (error := running.exception()) is not None:
+            log.error("session %s: dispatch failed", self.id, exc_info=error)
+            self.end(Ending("internal-server-error", f"internal error (session {self.id})"))
+
+    # What the connection calls.
+
+    def stream_opened(self) -> None:
+        """Begin: the client's header is here."""
+        self.opened = True
+        self._changed.set()
+
+    def stanza_received(self, stanza: Stanza) -> None:
+        """Have `stanza` wait its turn."""
+        self._pending.append(stanza)
+        if len(self._pending) >= self._limit:
+            self.connection.pause_reading()
+        self._changed.set()
+
+    def stream_ended(self) -> None:
+        """Note that nothing more comes; what waits is still answered."""
+        self._input_ended = True
+        self._changed.set()
+
+    def connection_lost(self, reason: str, error: StreamError | None) -> None:
+        """Give up what waits and what runs: nobody is there to read it."""
+        self._lost = reason
+        self.stream_error = error
+        self._pending.clear()
+        self.cancel_command()
+        self._changed.set()

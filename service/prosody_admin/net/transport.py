@@ -1,0 +1,193 @@
+"""Bytes in and out of one non-blocking stream socket that a `File` owns.
+
+Leaner than asyncio's transports and with another owner: the descriptor stays in its `File`, one
+receive buffer serves all connections, what a peer does not read is bounded by a deadline, and the
+descriptor is closed by the `DeferredFdCloser`, so that its number is not reused under a callback.
+"""
+
+import asyncio
+import os
+import select
+from typing import Protocol
+
+from prosody_admin.descriptors import DeferredFdCloser, File
+
+READ_BYTES = 64 * 1024
+"""Bytes read at once: what a unix socket holds at most of one peer's small writes is less."""
+
+HIGH_WATER = 64 * 1024
+"""Bytes waiting for a peer at which whoever feeds it is told to pause."""
+
+LOW_WATER = 16 * 1024
+"""Bytes waiting for a peer below which its feeder may go on."""
+
+# Shared: it is filled and consumed within one callback of the one loop.
+_received = memoryview(bytearray(READ_BYTES))
+
+
+class Receiver(Protocol):
+    """Who is told what happens on a transport."""
+
+    def data_received(self, data: memoryview) -> None:
+        """Take bytes; `data` is valid only during the call."""
+
+    def eof_received(self) -> None:
+        """The peer sends no more, but may still read. Called once at most."""
+
+    def writing_paused(self) -> None:
+        """More than HIGH_WATER bytes wait for the peer."""
+
+    def writing_resumed(self) -> None:
+        """After `writing_paused`: less than LOW_WATER bytes wait again."""
+
+    def connection_lost(self, reason: str) -> None:
+        """It is over; called exactly once, from the loop. An orderly end has no reason."""
+
+
+class Transport:
+    """Reads for, and writes to, one connected stream socket; owns `file`.
+
+    `write_timeout` is how long (seconds) the peer may take no single byte of what waits for it.
+    """
+
+    def __init__(
+        self, file: File, receiver: Receiver, closer: DeferredFdCloser, *, write_timeout: float
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._file = file
+        self._receiver = receiver
+        self._closer = closer
+        self._write_timeout = write_timeout
+        self._waiting = bytearray()
+        self._stuck: asyncio.TimerHandle | None = None
+        self._paused_writing = False
+        self.reading = False
+        self._at_eof = False
+        self._closing = False
+        self._lost = False
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.resume_reading()
+
+    @property
+    def closing(self) -> bool:
+        """Whether `close` or `abort` was called, or the connection was lost."""
+        return self._closing
+
+    def pause_reading(self) -> None:
+        """Leave what the peer sends in the kernel, which then holds the peer back."""
+        if self.reading:
+            self._loop.remove_reader(self._file.fileno())
+            self.reading = False
+
+    def resume_reading(self) -> None:
+        """Read again; without effect at the end of what the peer sends."""
+        if not (self.reading or self._at_eof or self._closing):
+            self._loop.add_reader(self._file.fileno(), self._readable)
+            self.reading = True
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, now or when the peer takes it. After `close` it is dropped."""
+        if self._closing or not data:
+            return
+        if not self._waiting:
+            data = data[self._send(data) :]
+            if not data or self._lost:
+                return
+            self._loop.add_writer(self._file.fileno(), self._writable)
+            self._expect_progress()
+        self._waiting += data
+        if len(self._waiting) > HIGH_WATER and not self._paused_writing:
+            self._paused_writing = True
+            self._receiver.writing_paused()
+
+    def close(self) -> None:
+        """Close once everything written is sent, within the write deadline. Idempotent."""
+        if self._closing:
+            return
+        self.pause_reading()
+        self._closing = True
+        if not self._waiting:
+            self._lose("")
+
+    def abort(self, reason: str) -> None:
+        """Close now, dropping what waits. Idempotent."""
+        self._lose(reason)
+
+    def _readable(self) -> None:
+        try:
+            count = os.readv(self._file.fileno(), [_received])
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._lose(f"reading failed: {error.strerror}")
+            return
+        if count:
+            self.bytes_received += count
+            self._receiver.data_received(_received[:count])
+        else:
+            self._end_of_input()
+
+    def _end_of_input(self) -> None:
+        """Tell a peer that is gone from one that only stopped sending (poll(2): POLLHUP)."""
+        self.pause_reading()
+        self._at_eof = True
+        poll = select.poll()
+        poll.register(self._file.fileno(), 0)
+        if any(events & select.POLLHUP for _, events in poll.poll(0)):
+            self._lose("the peer closed its socket")
+        else:
+            self._receiver.eof_received()
+
+    def _send(self, data: bytes | memoryview) -> int:
+        """Return how many bytes the kernel took; on an error the connection is lost."""
+        try:
+            count = os.write(self._file.fileno(), data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            self._lose(f"writing failed: {error.strerror}")
+            return 0
+        self.bytes_sent += count
+        return count
+
+    def _writable(self) -> None:
+        with memoryview(self._waiting) as view:
+            count = self._send(view)
+        if self._lost:
+            return
+        del self._waiting[:count]
+        if count:
+            self._expect_progress()
+        if self._paused_writing and len(self._waiting) < LOW_WATER:
+            self._paused_writing = False
+            self._receiver.writing_resumed()
+        if not self._waiting:
+            self._all_sent()
+
+    def _all_sent(self) -> None:
+        self._loop.remove_writer(self._file.fileno())
+        self._expect_no_progress()
+        if self._closing:
+            self._lose("")
+
+    def _expect_progress(self) -> None:
+        self._expect_no_progress()
+        self._stuck = self._loop.call_later(
+            self._write_timeout, self._lose, f"the peer read nothing for {self._write_timeout:g} s"
+        )
+
+    def _expect_no_progress(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+    def _lose(self, reason: str) -> None:
+        if self._lost:
+            return
+        self._lost = self._closing = True
+        self.reading = False
+        self._expect_no_progress()
+        self._waiting.clear()
+        self._closer.close_fd(self._file)  # ends its registrations with the loop as well
+        self._loop.call_soon(self._receiver.connection_lost, reason)

@@ -1,0 +1,162 @@
+"""Our connection to Prosody's own admin socket: one command at a time."""
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from prosody_admin.descriptors import DeferredFdCloser, File
+from prosody_admin.errors import StreamError, UpstreamError
+from prosody_admin.net.connection import Connection, Deadlines
+from prosody_admin.protocol.parser import UPSTREAM_LIMITS
+from prosody_admin.protocol.stanza import Stanza, repl_requested_input
+from prosody_admin.protocol.stream import Role
+
+FULL_BACKLOG_PAUSE = 0.05
+"""Seconds between two attempts to connect while Prosody's backlog is full (EAGAIN, unix(7))."""
+
+
+class Upstream:
+    """An open stream to Prosody. Make one with `connect`.
+
+    Output goes to `on_output` as it comes, also when no command runs: some commands of Prosody
+    go on printing after their result.
+    """
+
+    def __init__(
+        self,
+        file: File,
+        on_output: Callable[[Stanza], None],
+        *,
+        closer: DeferredFdCloser,
+        deadlines: Deadlines,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._on_output = on_output
+        self._opened: asyncio.Future[None] = loop.create_future()
+        self._result: asyncio.Future[Stanza] | None = None
+        self._ended = ""
+        self.connection = Connection(
+            file,
+            Role.CLIENT,
+            self,
+            closer=closer,
+            deadlines=deadlines,
+            limits=UPSTREAM_LIMITS,
+        )
+
+    @classmethod
+    async def connect(
+        cls,
+        path: Path,
+        on_output: Callable[[Stanza], None],
+        *,
+        closer: DeferredFdCloser,
+        deadlines: Deadlines,
+    ) -> "Upstream":
+        """Connect to the socket at `path` and wait for Prosody's header.
+
+        Both together take `deadlines.header` seconds at most. Raises UpstreamError that says why
+        it did not work, in words for the peer.
+        """
+        try:
+            async with asyncio.timeout(deadlines.header):
+                file = await _connect(path)
+        except TimeoutError:
+            raise UpstreamError("Prosody does not accept connections") from None
+        upstream = cls(file, on_output, closer=closer, deadlines=deadlines)
+        try:
+            await upstream._opened
+        except BaseException:
+            upstream.connection.abort("not opened")
+            raise
+        return upstream
+
+    @property
+    def usable(self) -> bool:
+        """Whether a command can be sent: the stream is open and nothing has ended it."""
+        return not self._ended and self.connection.can_send
+
+    async def run(self, command: Stanza) -> Stanza:
+        """Send `command`, and return its `repl-result` when it comes.
+
+        When this is cancelled the connection ends with it, for nobody could tell a late result
+        from the next one. Raises UpstreamError when the connection ends before the result.
+        """
+        assert self._result is None, "one command in flight"
+        if not self.usable:
+            raise UpstreamError(self._ended or "the connection is closed")
+        self._result = asyncio.get_running_loop().create_future()
+        self.connection.send(command)
+        try:
+            return await self._result
+        except asyncio.CancelledError:
+            self.connection.abort("the command was cancelled")
+            raise
+        finally:
+            self._result = None
+
+    def close(self) -> None:
+        """End the stream in order; a half-close would lose what Prosody has yet to send."""
+        self._ended = self._ended or "closed"
+        self.connection.close()
+
+    # What the connection calls.
+
+    def stream_opened(self) -> None:
+        """Prosody's header is here."""
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    def stanza_received(self, stanza: Stanza) -> None:
+        """Pass on output, take the result, and answer what only a person could."""
+        match stanza.name:
+            case "repl-output":
+                self._on_output(stanza)
+            case "repl-result" if self._result is not None and not self._result.done():
+                self._result.set_result(stanza)
+            case "repl-request-input":
+                # Nobody here can answer; without an answer Prosody would wait for ever.
+                self.connection.send(repl_requested_input(stanza.get("id", ""), None))
+            case _:
+                self._end("Prosody answered something that was not asked for")
+                self.connection.abort(self._ended)
+
+    def stream_ended(self) -> None:
+        """Prosody says no more."""
+        self._end("Prosody closed the connection")
+        self.connection.close()
+
+    def connection_lost(self, reason: str, error: StreamError | None) -> None:
+        """Whoever waits for Prosody waits in vain."""
+        if error is not None:
+            self._end(f"Prosody's stream failed: {error.reason}")
+        self._end("the connection to Prosody was lost" + (f": {reason}" if reason else ""))
+
+    def _end(self, reason: str) -> None:
+        self._ended = self._ended or reason
+        if not self._opened.done():
+            self._opened.set_exception(UpstreamError(self._ended))
+        if self._result is not None and not self._result.done():
+            self._result.set_exception(UpstreamError(self._ended, sent=True))
+
+
+async def _connect(path: Path) -> File:
+    """Return a connected socket. Raises UpstreamError, or waits while the backlog is full."""
+    while True:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as sock:
+            failure = sock.connect_ex(os.fspath(path))
+            if failure == 0:
+                return File.adopt(sock.detach())  # the File owns it from here
+        if failure != errno.EAGAIN:
+            raise UpstreamError(_NOT_THERE.get(failure, os.strerror(failure)))
+        await asyncio.sleep(FULL_BACKLOG_PAUSE)
+
+
+_NOT_THERE = {
+    errno.ENOENT: "Prosody is not running, or its admin socket is elsewhere",
+    errno.ECONNREFUSED: "Prosody is not running",
+    errno.EACCES: "the service may not connect to Prosody's admin socket",
+}

@@ -1,0 +1,1 @@
+"""The only room that talks to systemd: its sockets, its notifications, its journal."""

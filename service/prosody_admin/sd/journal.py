@@ -1,0 +1,28 @@
+"""The journal, from outside: where records go, and all that a writer of records needs."""
+
+import os
+import sys
+from typing import Literal
+
+from prosody_admin.sd.console import ConsoleJournal
+from prosody_admin.sd.entries import FieldValue, Journal, MessageId
+from prosody_admin.sd.log_handler import JournalHandler
+from prosody_admin.sd.native import NativeJournal
+
+__all__ = ["FieldValue", "Journal", "JournalHandler", "MessageId", "open_journal"]
+
+
+def open_journal(target: Literal["auto", "journal", "console"] = "auto") -> Journal:
+    """Return the journal, or lines on standard error; `auto` asks where standard error goes."""
+    if target == "journal" or (target == "auto" and _stderr_is_journal()):
+        return NativeJournal()
+    return ConsoleJournal(sys.stderr)
+
+
+def _stderr_is_journal() -> bool:
+    """Compare standard error with JOURNAL_STREAM, as systemd.exec(5) advises."""
+    try:
+        found = os.fstat(2)
+    except OSError:  # standard error is closed
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"

@@ -1,0 +1,154 @@
+"""Records to journald by its native protocol, over a socket that never blocks.
+
+systemd.io/JOURNAL_NATIVE_PROTOCOL: one datagram is one record, a line `NAME=value` for each field,
+or, for a value with a newline, the name alone, the length as 64 bits little-endian, the value. What
+is too large for a datagram goes as a sealed memfd by SCM_RIGHTS, with nothing else in the datagram.
+
+`systemd.journal.send` is not used: it blocks, holding the GIL, when journald hangs, and reports
+nothing when journald is absent. Here both are an answer: the record waits, or is refused.
+"""
+
+import array
+import errno
+import fcntl
+import os
+import socket
+import struct
+import threading
+from collections import deque
+from pathlib import Path
+from syslog import LOG_INFO, LOG_WARNING
+
+from prosody_admin.errors import JournalUnavailableError
+from prosody_admin.sd.entries import FieldValue, Journal, MessageId, entry
+
+JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
+
+QUEUE_RECORDS = 1024
+"""Records that wait for journald at most: some seconds of a busy service, as a restart takes."""
+
+QUEUE_BYTES = 1024 * 1024
+"""Bytes of records that wait for journald at most, however few they are."""
+
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+class NativeJournal(Journal):
+    """Sends records to the datagram socket `path`, in the order of the calls.
+
+    `log` queues what journald does not take, up to QUEUE_RECORDS and QUEUE_BYTES; once one record
+    had to be dropped, all are, until the queue is empty: the loss is one gap, and a record in its
+    place says how many are missing.
+    """
+
+    def __init__(self, path: Path = JOURNAL_SOCKET) -> None:
+        # Not connected: the path is looked up for each record, so that a new journald is found.
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._path = os.fspath(path)
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._dropped = 0
+        self._gap = 0  # of the dropped ones, those that no record tells about yet
+        # Reentrant: collecting garbage inside a call may log a ResourceWarning.
+        self._lock = threading.RLock()
+
+    @property
+    def dropped(self) -> int:
+        """See Journal."""
+        return self._dropped
+
+    def record(
+        self, event: MessageId, message: str, priority: int = LOG_INFO, **fields: FieldValue
+    ) -> None:
+        """See Journal."""
+        payload = encode(entry(event, message, priority, fields))
+        with self._lock:
+            try:
+                self._send_queue()
+                self._send(payload)
+            except OSError as error:
+                raise JournalUnavailableError(
+                    f"journald does not take a record: {error.strerror};"
+                    f" {len(self._queue)} records wait for it"
+                ) from error
+
+    def log(
+        self,
+        message: str,
+        priority: int = LOG_INFO,
+        event: MessageId | None = None,
+        **fields: FieldValue,
+    ) -> None:
+        """See Journal."""
+        payload = encode(entry(event, message, priority, fields))
+        with self._lock:
+            try:
+                self._send_queue()
+                self._send(payload)
+            except OSError:  # journald is absent, restarting or busy: what the queue is for
+                self._enqueue(payload)
+
+    def flush(self) -> bool:
+        """See Journal."""
+        with self._lock:
+            try:
+                self._send_queue()
+            except OSError:  # as in `log`
+                return False
+            return True
+
+    def close(self) -> None:
+        """See Journal."""
+        with self._lock:
+            self.flush()
+            self._socket.close()
+
+    def _enqueue(self, payload: bytes) -> None:
+        full = len(self._queue) >= QUEUE_RECORDS or self._queued_bytes + len(payload) > QUEUE_BYTES
+        if full or self._gap:
+            self._dropped += 1
+            self._gap += 1
+        else:
+            self._queue.append(payload)
+            self._queued_bytes += len(payload)
+
+    def _send_queue(self) -> None:
+        """Send what waits, then the record of a gap; raises OSError when journald takes no more."""
+        while self._queue:
+            self._send(self._queue[0])
+            self._queued_bytes -= len(self._queue.popleft())
+        if self._gap:
+            message = f"{self._gap} records were lost here: journald did not take them"
+            fields: dict[str, FieldValue] = {"DROPPED": self._gap}
+            self._send(encode(entry(MessageId.AUDIT_GAP, message, LOG_WARNING, fields)))
+            self._gap = 0
+
+    def _send(self, payload: bytes) -> None:
+        """Send one record; raises OSError when journald does not take it now."""
+        try:
+            self._socket.sendto(payload, self._path)
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE:
+                raise
+            self._send_sealed(payload)
+
+    def _send_sealed(self, payload: bytes) -> None:
+        memfd = os.memfd_create("prosody-admin-record", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        with open(memfd, "wb") as file:
+            file.write(payload)
+            file.flush()
+            fcntl.fcntl(memfd, fcntl.F_ADD_SEALS, _SEALS)
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memfd]))
+            self._socket.sendmsg([], [rights], 0, self._path)
+
+
+def encode(fields: dict[str, str]) -> bytes:
+    """Return a record in the native protocol; whatever a value holds, it stays one value."""
+    payload = bytearray()
+    for name, text in fields.items():
+        value = text.encode("utf-8", "backslashreplace")  # lone surrogates: bytes of file names
+        if b"\n" in value:
+            payload += name.encode("ascii") + b"\n" + struct.pack("<Q", len(value)) + value + b"\n"
+        else:
+            payload += name.encode("ascii") + b"=" + value + b"\n"
+    return bytes(payload)

@@ -1,0 +1,1 @@
+"""What a shell line means: pure, no I/O."""

@@ -1,0 +1,60 @@
+"""`sd/journal.py`: where records go; and the ids of `sd/entries.py`."""
+
+import os
+import re
+
+import pytest
+
+from prosody_admin.sd.console import ConsoleJournal
+from prosody_admin.sd.journal import MessageId, open_journal
+from prosody_admin.sd.native import NativeJournal
+
+
+def standard_error() -> str:
+    found = os.fstat(2)
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+@pytest.mark.parametrize(
+    ("stream", "kind"),
+    [
+        ("ours", NativeJournal),
+        ("1:1", ConsoleJournal),
+        ("", ConsoleJournal),
+        (None, ConsoleJournal),
+    ],
+)
+def test_auto_asks_where_standard_error_goes(
+    monkeypatch: pytest.MonkeyPatch, stream: str | None, kind: type
+) -> None:
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    if stream is not None:
+        monkeypatch.setenv("JOURNAL_STREAM", standard_error() if stream == "ours" else stream)
+    journal = open_journal()
+    assert type(journal) is kind
+    journal.close()
+
+
+def test_a_target_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", standard_error())
+    assert type(open_journal("console")) is ConsoleJournal
+    monkeypatch.delenv("JOURNAL_STREAM")
+    journal = open_journal("journal")
+    assert type(journal) is NativeJournal
+    journal.close()
+
+
+def test_without_standard_error_there_is_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(fd: int) -> os.stat_result:
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(os, "fstat", closed)
+    assert type(open_journal()) is ConsoleJournal
+
+
+def test_ids_are_fresh_and_distinct() -> None:
+    """The members of an Enum with one value would silently be one."""
+    assert len(MessageId) == 13
+    for member in MessageId:
+        # Version and variant of a random UUID (RFC 9562, section 5.4).
+        assert re.fullmatch(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}", member.value)

@@ -1,0 +1,391 @@
+"""`sd/native.py`, against a socket like journald's."""
+
+import array
+import errno
+import fcntl
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from syslog import LOG_ERR
+
+import pytest
+
+from prosody_admin.errors import JournalUnavailableError
+from prosody_admin.sd import native
+from prosody_admin.sd.entries import MessageId
+from prosody_admin.sd.native import NativeJournal
+
+LARGER_THAN_A_DATAGRAM = 1024 * 1024
+SEALED = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+def parse(payload: bytes) -> dict[str, str]:
+    """Read a record as the protocol describes it, written independently of `encode`."""
+    fields = {}
+    while payload:
+        line, _, payload = payload.partition(b"\n")
+        name, equals, value = line.partition(b"=")
+        if not equals:
+            (length,) = struct.unpack_from("<Q", payload)
+            value, end, payload = (
+                payload[8 : 8 + length],
+                payload[8 + length : 9 + length],
+                payload[9 + length :],
+            )
+            assert end == b"\n"
+        fields[name.decode("ascii")] = value.decode("utf-8")
+    return fields
+
+
+class Journald:
+    """The receiving end: takes records when told to, and can be stopped and started."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.start()
+
+    def start(self) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.socket.bind(str(self.path))
+
+    def stop(self, *, removed: bool = True) -> None:
+        self.socket.close()
+        if removed:
+            self.path.unlink(missing_ok=True)
+
+    def records(self) -> list[dict[str, str]]:
+        """Return the records that have arrived since."""
+        received = []
+        while True:
+            try:
+                payload = self.socket.recv(LARGER_THAN_A_DATAGRAM)
+            except BlockingIOError:
+                return received
+            received.append(parse(payload))
+
+    def messages(self) -> list[str]:
+        return [record["MESSAGE"] for record in self.records()]
+
+
+@pytest.fixture
+def journald(tmp_path: Path) -> Iterator[Journald]:
+    server = Journald(tmp_path / "socket")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def journal(journald: Journald) -> Iterator[NativeJournal]:
+    journal = NativeJournal(journald.path)
+    yield journal
+    journal.close()
+
+
+def fill(journal: NativeJournal) -> int:
+    """Have must-records fill the receiving queue of a journald that hangs; return how many fit."""
+    count = 0
+    while True:
+        try:
+            journal.record(MessageId.COMMAND_STARTED, f"before {count}")
+        except JournalUnavailableError:
+            return count
+        count += 1
+
+
+def test_a_record_has_its_fields(journal: NativeJournal, journald: Journald) -> None:
+    journal.record(
+        MessageId.SESSION_OPENED, "session opened", LOG_ERR, SESSION="a1", UID=1000, UNIT=None
+    )
+    assert journald.records() == [
+        {
+            "MESSAGE": "session opened",
+            "PRIORITY": "3",
+            "SYSLOG_IDENTIFIER": "prosody-admin",
+            "MESSAGE_ID": "75401407882b4735bcfdcb73d3b528a0",
+            "PROSODY_ADMIN_SESSION": "a1",
+            "PROSODY_ADMIN_UID": "1000",
+        }
+    ]
+
+
+def test_log_needs_no_message_id(journal: NativeJournal, journald: Journald) -> None:
+    journal.log("hello", CODE_LINE=7)
+    journal.log("bye", event=MessageId.SESSION_CLOSED)
+    first, second = journald.records()
+    assert first == {
+        "MESSAGE": "hello",
+        "PRIORITY": "6",
+        "SYSLOG_IDENTIFIER": "prosody-admin",
+        "CODE_LINE": "7",
+    }
+    assert second["MESSAGE_ID"] == MessageId.SESSION_CLOSED.value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x\nPROSODY_ADMIN_UID=0",
+        "\n",
+        "x\n\nMESSAGE\n\x01\0\0\0\0\0\0\0y\n",
+        "a=b=c",
+        "",
+        "\0\x1b[1m",
+        "b\u00fccher \U0001f600",
+    ],
+)
+def test_no_value_forges_a_field(journal: NativeJournal, journald: Journald, value: str) -> None:
+    journal.record(MessageId.COMMAND_STARTED, value, LINE=value)
+    (record,) = journald.records()
+    assert record["MESSAGE"] == record["PROSODY_ADMIN_LINE"] == value
+    assert len(record) == 5
+
+
+def test_a_lone_surrogate_is_escaped(journal: NativeJournal, journald: Journald) -> None:
+    journal.record(MessageId.SESSION_OPENED, "opened", UNIT=os.fsdecode(b"odd\xff.service"))
+    assert journald.records()[0]["PROSODY_ADMIN_UNIT"] == "odd\\udcff.service"
+
+
+@pytest.mark.parametrize("call", ["record", "log"])
+@pytest.mark.parametrize(
+    "name", ["lower", "_TRUSTED", "1ST", "", "WITH-DASH", "NEWLINE\n", "\u00c9", "X" * 51]
+)
+def test_a_name_that_journald_would_drop_is_a_mistake(
+    journal: NativeJournal, journald: Journald, call: str, name: str
+) -> None:
+    with pytest.raises(ValueError, match=r"expected upper-case ASCII letters.*64 characters"):
+        if call == "record":
+            journal.record(MessageId.SESSION_OPENED, "opened", **{name: "x"})
+        else:
+            journal.log("opened", **{name: "x"})
+    assert journald.records() == []
+
+
+def test_the_longest_name(journal: NativeJournal, journald: Journald) -> None:
+    journal.log("hello", **{"X" * 50: "x"})
+    assert max(len(name) for name in journald.records()[0]) == 64
+
+
+def test_what_is_too_large_comes_as_a_sealed_memfd(
+    journal: NativeJournal, journald: Journald
+) -> None:
+    line = "x" * LARGER_THAN_A_DATAGRAM
+    journal.record(MessageId.COMMAND_STARTED, "command started", LINE=line)
+    numbers = array.array("i", [-1])
+    payload, ancillary, _, _ = journald.socket.recvmsg(16, socket.CMSG_SPACE(numbers.itemsize))
+    assert payload == b""
+    ((level, kind, data),) = ancillary
+    assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+    numbers.frombytes(data)
+    with open(numbers[-1], "rb") as memfd:
+        assert fcntl.fcntl(memfd, fcntl.F_GET_SEALS) == SEALED
+        memfd.seek(0)
+        record = parse(memfd.read())
+    assert record["PROSODY_ADMIN_LINE"] == line
+    assert record["MESSAGE"] == "command started"
+
+
+class TestJournaldHangs:
+    def test_a_must_record_is_refused_and_not_kept(
+        self, journal: NativeJournal, journald: Journald
+    ) -> None:
+        count = fill(journal)
+        assert count > 0
+        with pytest.raises(JournalUnavailableError) as raised:
+            journal.record(MessageId.COMMAND_STARTED, "refused")
+        assert str(raised.value) == (
+            "journald does not take a record: Resource temporarily unavailable;"
+            " 0 records wait for it"
+        )
+        assert journald.messages() == [f"before {n}" for n in range(count)]
+        journal.record(MessageId.COMMAND_STARTED, "again")
+        assert journald.messages() == ["again"]
+
+    def test_best_effort_records_wait_in_order(
+        self, journal: NativeJournal, journald: Journald
+    ) -> None:
+        fill(journal)
+        journal.log("first")
+        journal.log("second")
+        assert not journal.flush()
+        journald.records()
+        assert journal.flush()
+        assert journald.messages() == ["first", "second"]
+        assert journal.dropped == 0
+
+    def test_nothing_overtakes_what_waits(self, journal: NativeJournal, journald: Journald) -> None:
+        fill(journal)
+        journal.log("first")
+        with pytest.raises(JournalUnavailableError, match="1 records wait for it"):
+            journal.record(MessageId.COMMAND_STARTED, "refused")
+        journald.records()
+        journal.record(MessageId.COMMAND_STARTED, "second")
+        journal.log("third")
+        assert journald.messages() == ["first", "second", "third"]
+
+    def test_a_must_record_is_refused_while_only_some_of_the_queue_fits(
+        self, journal: NativeJournal, journald: Journald
+    ) -> None:
+        count = fill(journal)
+        for number in range(2 * count):
+            journal.log(f"waiting {number}")
+        journald.records()
+        with pytest.raises(JournalUnavailableError, match=f"{count} records wait for it"):
+            journal.record(MessageId.COMMAND_STARTED, "refused")
+        received = journald.messages()
+        assert journal.flush()
+        assert received + journald.messages() == [f"waiting {n}" for n in range(2 * count)]
+
+    @pytest.mark.parametrize(
+        ("bound", "value"), [("QUEUE_RECORDS", 3), ("QUEUE_BYTES", 3 * len("PRIORITY=6\n") * 6)]
+    )
+    def test_the_queue_is_bounded_and_the_loss_is_told(
+        self,
+        journal: NativeJournal,
+        journald: Journald,
+        monkeypatch: pytest.MonkeyPatch,
+        bound: str,
+        value: int,
+    ) -> None:
+        fill(journal)
+        monkeypatch.setattr(native, bound, value)
+        for number in range(5):
+            journal.log(f"{number}")
+        assert 1 <= journal.dropped <= 4
+        kept = 5 - journal.dropped
+        while not journal.flush():
+            journald.records()
+        journald.records()
+        journal.log("after")
+        assert journal.flush()
+        assert kept >= 1
+        assert journald.messages() == ["after"]
+
+    def test_a_gap_is_in_its_place(
+        self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(native, "QUEUE_RECORDS", 2)
+        fill(journal)
+        for number in range(5):
+            journal.log(f"{number}")
+        assert journal.dropped == 3
+        journald.records()
+        journal.log("after")
+        records = journald.records()
+        assert [record["MESSAGE"] for record in records] == [
+            "0",
+            "1",
+            "3 records were lost here: journald did not take them",
+            "after",
+        ]
+        assert records[2]["MESSAGE_ID"] == MessageId.AUDIT_GAP.value
+        assert records[2]["PROSODY_ADMIN_DROPPED"] == "3"
+        assert records[2]["PRIORITY"] == "4"
+        journal.log("no second gap")
+        assert journald.messages() == ["no second gap"]
+        assert journal.dropped == 3, "counted since the start"
+
+    def test_a_gap_is_one_even_if_room_comes_back_in_between(
+        self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(native, "QUEUE_RECORDS", 2)
+        fill(journal)
+        for number in range(3):
+            journal.log(f"{number}")
+        journald.socket.recv(4096)  # room for one: "0"
+        journal.log("lost too, although the queue has room")
+        journald.records()
+        assert journal.flush()
+        assert journald.messages() == [
+            "1",
+            "2 records were lost here: journald did not take them",
+        ]
+
+    def test_bytes_that_wait_are_bounded(self, journal: NativeJournal, journald: Journald) -> None:
+        fill(journal)
+        for _ in range(20):
+            journal.log("x" * (native.QUEUE_BYTES // 10))
+        assert journal.dropped == 20 - 9
+        journald.records()
+        while not journal.flush():
+            journald.records()
+        journald.records()
+        fill(journal)
+        journal.log("x" * (native.QUEUE_BYTES // 2))
+        assert journal.dropped == 20 - 9, "what was sent no longer counts"
+
+
+class TestJournaldGoes:
+    @pytest.mark.parametrize("removed", [True, False])
+    def test_a_restart_is_survived(
+        self, journal: NativeJournal, journald: Journald, removed: bool
+    ) -> None:
+        journal.log("before")
+        assert journald.messages() == ["before"]
+        journald.stop(removed=removed)
+        journal.log("meanwhile")
+        with pytest.raises(JournalUnavailableError, match=r"Connection refused|No such file"):
+            journal.record(MessageId.COMMAND_STARTED, "refused")
+        journald.path.unlink(missing_ok=True)
+        journald.start()
+        journal.record(MessageId.COMMAND_STARTED, "after")
+        assert journald.messages() == ["meanwhile", "after"]
+
+    def test_it_need_not_be_there_at_first(self, tmp_path: Path) -> None:
+        journal = NativeJournal(tmp_path / "socket")
+        journal.log("early")
+        journald = Journald(tmp_path / "socket")
+        journal.close()
+        assert journald.messages() == ["early"], "close flushes"
+        journald.stop()
+
+    def test_after_close_every_record_is_refused(
+        self, journal: NativeJournal, journald: Journald
+    ) -> None:
+        journal.close()
+        journal.close()
+        journal.log("lost")
+        with pytest.raises(JournalUnavailableError, match="Bad file descriptor"):
+            journal.record(MessageId.COMMAND_STARTED, "refused")
+        assert journald.records() == []
+
+
+def test_no_memory_is_not_now(
+    journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def no_memfd() -> Iterator[None]:
+        def memfd_create(name: str, flags: int) -> int:
+            raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "memfd_create", memfd_create)
+            yield
+
+    line = "x" * LARGER_THAN_A_DATAGRAM
+    with no_memfd(), pytest.raises(JournalUnavailableError, match="Too many open files"):
+        journal.record(MessageId.COMMAND_STARTED, "refused", LINE=line)
+    journal.record(MessageId.COMMAND_STARTED, "works")
+    assert journald.messages() == ["works"]
+
+
+def test_threads_do_not_mix(journal: NativeJournal, journald: Journald) -> None:
+    def log_some(name: str) -> None:
+        for number in range(50):
+            journal.log(f"{name} {number}")
+
+    threads = [threading.Thread(target=log_some, args=[name]) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    received: list[str] = []
+    for thread in threads:
+        thread.join()
+    while not journal.flush():
+        received += journald.messages()
+    received += journald.messages()
+    for name in "ab":
+        mine = [message for message in received if message.startswith(name)]
+        assert mine == [f"{name} {number}" for number in range(50)]
