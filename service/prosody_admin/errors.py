@@ -24,7 +24,7 @@ class BadFdError(ProsodyAdminError, OSError):
 
 
 class ReservationError(ProsodyAdminError):
-    """A reserved descriptor was used twice, or from a thread other than the one that made it."""
+    """A reservation used twice or by another thread, or a file that is lent and cannot move."""
 
 
 class DeferredFdCloseError(ProsodyAdminError):

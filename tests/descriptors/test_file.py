@@ -1,6 +1,5 @@
 """File: one owner, one close, and a number that stays put while it is lent."""
 
-import contextlib
 import copy
 import errno
 import fcntl
@@ -10,9 +9,7 @@ import pickle
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 
 import pytest
 
@@ -23,15 +20,6 @@ from prosody_admin.errors import BadFdError, ReservationError
 
 def null() -> File:
     return File.adopt(os.open("/dev/null", os.O_RDWR))
-
-
-@pytest.fixture
-def eager_threads() -> Iterator[None]:
-    """Let threads take turns five hundred times as often as usual."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(interval / 500)
-    yield
-    sys.setswitchinterval(interval)
 
 
 class TestTakingOwnership:
@@ -202,60 +190,6 @@ class TestBorrowing:
             file.close(when_free=lambda: told.append("free"))
         assert told == ["free"]
         assert file.closed
-
-    def test_a_number_lent_to_a_thread_outlives_close(self) -> None:
-        file = File.adopt(os.memfd_create("lent"))
-        os.write(file.fileno(), b"still here")
-        lent, closed = threading.Event(), threading.Event()
-
-        def read_after_close() -> bytes:
-            with file.borrow() as fd:
-                lent.set()
-                assert closed.wait(timeout=60)
-                return os.pread(fd, 100, 0)
-
-        with ThreadPoolExecutor(max_workers=1) as threads:
-            reading = threads.submit(read_after_close)
-            assert lent.wait(timeout=60)
-            fd = file.fileno()
-            file.close()
-            assert is_open(fd)
-            closed.set()
-            assert reading.result(timeout=60) == b"still here"
-        assert not is_open(fd)
-
-    @pytest.mark.usefixtures("eager_threads")
-    def test_no_borrower_among_many_threads_ever_sees_a_stranger(self) -> None:
-        """Files are closed and their numbers reused while four threads borrow whatever is there."""
-        files = [named(slot) for slot in range(4)]
-        stop = threading.Event()
-
-        def borrow_until_stopped() -> int:
-            borrowed = 0
-            while not stop.is_set():
-                for slot in range(4):
-                    # Any of them may be closed between the look into the list and the borrow.
-                    with contextlib.suppress(BadFdError), files[slot].borrow() as fd:
-                        assert target(fd) == f"/memfd:{slot} (deleted)"
-                        borrowed += 1
-            return borrowed
-
-        with ThreadPoolExecutor(max_workers=4) as threads:
-            borrowing = [threads.submit(borrow_until_stopped) for _ in range(4)]
-            try:
-                for round_ in range(2000):
-                    old, files[round_ % 4] = files[round_ % 4], named(round_ % 4)
-                    old.close()
-            finally:
-                stop.set()
-            assert sum(thread.result(timeout=60) for thread in borrowing) > 0
-        for file in files:
-            file.close()
-
-
-def named(slot: int) -> File:
-    """Open a file that can be told apart from those of other slots."""
-    return File.adopt(os.memfd_create(str(slot)))
 
 
 class TestBorrowingASocket:

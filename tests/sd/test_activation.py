@@ -70,7 +70,14 @@ def hand_over(*descriptors: int, **environment: str) -> dict[str, Any]:
     script = textwrap.dedent(HAND_OVER) + textwrap.dedent(ADOPT)
     try:
         child = subprocess.run(
-            [sys.executable, "-c", script, " ".join(str(fd) for fd in clones)],
+            [
+                sys.executable,
+                "-W",
+                "always::ResourceWarning",
+                "-c",
+                script,
+                " ".join(str(fd) for fd in clones),
+            ],
             pass_fds=clones,
             env=child_environment() | {"LISTEN_FDS": str(len(descriptors))} | environment,
             capture_output=True,
@@ -82,6 +89,7 @@ def hand_over(*descriptors: int, **environment: str) -> dict[str, Any]:
         for fd in clones:
             os.close(fd)
     assert child.returncode == 0, child.stderr
+    assert child.stderr == "", "a File was left to the garbage collector"
     found: dict[str, Any] = json.loads(child.stdout)
     return found
 

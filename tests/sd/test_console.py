@@ -101,4 +101,4 @@ def test_a_stream_that_cannot_be_written() -> None:
 
 def test_a_name_that_journald_would_drop_is_a_mistake_here_too(journal: ConsoleJournal) -> None:
     with pytest.raises(ValueError, match="expected upper-case"):
-        journal.log("hello", **{"lower": "x"})
+        journal.log("hello", lower="x")

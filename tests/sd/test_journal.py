@@ -1,12 +1,11 @@
-"""`sd/journal.py`: where records go; and the ids of `sd/entries.py`."""
+"""`sd/journal.py`: where records go."""
 
 import os
-import re
 
 import pytest
 
 from prosody_admin.sd.console import ConsoleJournal
-from prosody_admin.sd.journal import MessageId, open_journal
+from prosody_admin.sd.journal import open_journal
 from prosody_admin.sd.native import NativeJournal
 
 
@@ -42,19 +41,3 @@ def test_a_target_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) -> Non
     journal = open_journal("journal")
     assert type(journal) is NativeJournal
     journal.close()
-
-
-def test_without_standard_error_there_is_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    def closed(fd: int) -> os.stat_result:
-        raise OSError(9, "Bad file descriptor")
-
-    monkeypatch.setattr(os, "fstat", closed)
-    assert type(open_journal()) is ConsoleJournal
-
-
-def test_ids_are_fresh_and_distinct() -> None:
-    """The members of an Enum with one value would silently be one."""
-    assert len(MessageId) == 13
-    for member in MessageId:
-        # Version and variant of a random UUID (RFC 9562, section 5.4).
-        assert re.fullmatch(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}", member.value)

@@ -38,7 +38,7 @@ def notifier(systemd: socket.socket) -> Iterator[Notifier]:
         (lambda n: n.extend_timeout(2.5), b"EXTEND_TIMEOUT_USEC=2500000"),
         (lambda n: n.status("3 sessions"), b"STATUS=3 sessions"),
         (lambda n: n.status("one\nREADY=1\t two"), b"STATUS=one READY=1 two"),
-        (lambda n: n.status("b\u00fccher \u20ac \x1b[1m"), b"STATUS=b\\xfccher \\u20ac \\x1b[1m"),
+        (lambda n: n.status("b\u00fccher \u20ac\x1b[1m~ \\"), b"STATUS=b?cher ??[1m~ ?"),
         (lambda n: n.status("x" * 9999), b"STATUS=" + b"x" * STATUS_CHARACTERS),
     ],
 )

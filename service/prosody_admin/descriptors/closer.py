@@ -38,8 +38,9 @@ class DeferredFdCloser:
         that would also stop its other owner, systemd, from accepting.
 
         Raises TaskWorkUnavailable if no loop is running, BadFd if the file is closed already or on
-        its way there, OSError if shutdown(2) fails with anything but ENOTCONN or ENOTSOCK (the
-        file then is not closed, but already unregistered).
+        its way there, RuntimeError if an asyncio transport uses the number, OSError if shutdown(2)
+        fails with anything but ENOTCONN or ENOTSOCK. After an error the file is not closed, but
+        may be unregistered.
         """
         try:
             loop = asyncio.get_running_loop()

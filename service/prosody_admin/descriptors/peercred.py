@@ -15,8 +15,8 @@ _UCRED = struct.Struct("=iII")  # pid_t, uid_t, gid_t
 _GID_BYTES = 4
 
 MAX_GROUPS = 256
-"""How many groups are read: Python's getsockopt has room for 1,024 bytes (the kernel allows 65,536
-groups, credentials(7))."""
+"""How many groups can be read: Python's getsockopt has room for 1,024 bytes. The kernel allows a
+process 65,536 (NGROUPS_MAX, getgroups(2))."""
 
 
 def peer_ucred(sock: socket.socket) -> tuple[int, int, int]:

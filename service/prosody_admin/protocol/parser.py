@@ -114,12 +114,14 @@ class Parser:
 
     def _check_between_stanzas(self) -> None:
         space = self._scanner.leading_space()
-        if space is None and self._stream_is_open:
-            raise StreamError("bad-format", "text outside of a stanza")
-        if space is None:
-            raise StreamError("not-well-formed", "text in front of the stream")
-        if self._stream_is_open:  # in front of the stream expat has rules for it
+        if self._stream_is_open:
             self._scanner.drop(space)
+            if self._scanner.is_text_at(0):
+                raise StreamError("bad-format", "text between stanzas")
+        else:  # where expat has rules for white space
+            self._check_size(space)
+            if self._scanner.is_text_at(space):
+                raise StreamError("not-well-formed", "text in front of the stream")
 
     def _check_size(self, piece_bytes: int) -> None:
         # All that precedes the header is looked at again whenever more arrives, like a tag.

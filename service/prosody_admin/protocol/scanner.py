@@ -10,6 +10,7 @@ then expat refuses it late, but always at the same byte.
 """
 
 import re
+from typing import cast
 
 # A tag, where a quoted value may hold ">"; or a comment, or a processing instruction. What
 # matches a prefix of a stream matches the same bytes of any continuation of it.
@@ -20,8 +21,7 @@ _MARKUP = re.compile(
 _CDATA_START = b"<!["
 _CDATA_END = b"]]>"
 
-# White space, then markup that is not CDATA, or nothing yet.
-_NO_TEXT = re.compile(rb"[ \t\r\n]*+(?=<(?!!\[)|\Z)")
+_SPACE = re.compile(rb"[ \t\r\n]*")
 
 
 class Scanner:
@@ -46,13 +46,18 @@ class Scanner:
         """Hold the next bytes of the stream."""
         self._held += data
 
-    def leading_space(self) -> int | None:
-        """Return how many bytes of white space are first, or None if other text is."""
-        found = _NO_TEXT.match(self._held)
-        return None if found is None else found.end()
+    def leading_space(self) -> int:
+        """Return how many bytes of white space are held in front of anything else."""
+        return cast(re.Match[bytes], _SPACE.match(self._held)).end()
+
+    def is_text_at(self, position: int) -> bool:
+        """Return whether text, and not markup or nothing yet, is held at the position."""
+        if self._held.startswith(b"<", position):
+            return self._held.startswith(_CDATA_START, position)
+        return position < len(self._held)
 
     def drop(self, count: int) -> None:
-        """Forget white space at the start, before its piece is asked for."""
+        """Forget bytes of white space in front, before their piece is asked for."""
         del self._held[:count]
         self._looked = 0
 

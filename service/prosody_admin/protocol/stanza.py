@@ -108,7 +108,7 @@ def escaped_attribute(value: str) -> str:
     White space goes as references: a parser turns the plain characters into spaces (XML 1.0,
     section 3.3.3). Raises `StanzaError` for what XML cannot carry.
     """
-    text = _escaped_text(value).replace("'", "&apos;").replace('"', "&quot;")
+    text = escaped_text(value).replace("'", "&apos;").replace('"', "&quot;")
     return text.replace("\t", "&#9;").replace("\n", "&#10;")
 
 
@@ -168,7 +168,7 @@ def _write(stanza: Stanza, default_namespace: str, parts: list[str]) -> None:
     parts.append(">")
     for child in stanza.children:
         if isinstance(child, str):
-            parts.append(_escaped_text(child))
+            parts.append(escaped_text(child))
         else:
             _write(child, stanza.namespace, parts)
     parts.append(f"</{name}>")
@@ -202,7 +202,8 @@ def _escaped_namespace(namespace: str) -> str:
     return escaped_attribute(namespace)
 
 
-def _escaped_text(text: str) -> str:
+def escaped_text(text: str) -> str:
+    """Return the text as it stands between tags. Raises `StanzaError` for what XML cannot carry."""
     if _NOT_XML.search(text):
         raise StanzaError("a character that XML 1.0 cannot carry")
     # A carriage return that is not a reference arrives as a newline (XML 1.0, section 2.11).

@@ -21,8 +21,5 @@ def open_journal(target: Literal["auto", "journal", "console"] = "auto") -> Jour
 
 def _stderr_is_journal() -> bool:
     """Compare standard error with JOURNAL_STREAM, as systemd.exec(5) advises."""
-    try:
-        found = os.fstat(2)
-    except OSError:  # standard error is closed
-        return False
+    found = os.fstat(2)
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"

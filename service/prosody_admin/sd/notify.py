@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import time
 from collections.abc import Mapping
 
@@ -40,12 +41,12 @@ class Notifier:
     def status(self, text: str) -> None:
         """Set the line that `systemctl status` shows, of at most STATUS_CHARACTERS.
 
-        White space becomes single spaces, and what is not printable ASCII a backslash escape:
-        sdnotify encodes Latin-1, and systemd would drop the rest.
+        White space becomes single spaces. What is not printable ASCII becomes `?`: sdnotify
+        encodes Latin-1, and systemd drops a message that is not UTF-8. So does a backslash:
+        systemd 252 and 257 take it for an escape.
         """
-        line = " ".join(text.split()).encode("ascii", "backslashreplace").decode("ascii")
-        printable = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
-        self._send(f"STATUS={printable[:STATUS_CHARACTERS]}")
+        line = " ".join(text.split())[:STATUS_CHARACTERS]
+        self._send("STATUS=" + re.sub(r"[^ -~]|\\", "?", line))
 
     def reloading(self) -> None:
         """A reload begins; `ready` ends it."""

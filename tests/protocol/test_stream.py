@@ -1,0 +1,329 @@
+"""A stream from its headers to its end, for either role."""
+
+import pytest
+
+from prosody_admin.errors import StanzaError, StreamStateError
+from prosody_admin.protocol.stanza import STREAMS_NS, Stanza, repl_input, repl_output, repl_result
+from prosody_admin.protocol.stream import (
+    CONDITIONS,
+    EofReceived,
+    Role,
+    StanzaReceived,
+    State,
+    Stream,
+    StreamClosed,
+    StreamFailed,
+    StreamOpened,
+)
+from protocol.wire import CLOSING_TAG, HEADER, error, failed, open_client, open_server, told
+
+
+def test_the_server_answers_the_clients_header_with_its_own() -> None:
+    server = Stream(Role.SERVER)
+    assert server.data_to_send() == b""
+    assert not server.can_send
+    server.receive_data(HEADER)
+    (opened,) = server.events_received()
+    assert isinstance(opened, StreamOpened)
+    assert opened.attributes["id"] == ""
+    assert server.data_to_send() == HEADER
+    assert server.state is State.OPEN
+    assert server.can_send
+
+
+def test_the_client_speaks_first_and_sends_stanzas_only_once_answered() -> None:
+    client = Stream(Role.CLIENT)
+    client.open()
+    assert client.data_to_send() == HEADER
+    with pytest.raises(StreamStateError, match="SEND_STANZA is not possible in state HEADER_SENT"):
+        client.send(repl_input("help"))
+    client.receive_data(HEADER)
+    client.send(repl_input("help"))
+    assert client.data_to_send() == b"<repl-input>help</repl-input>"
+    with pytest.raises(StreamStateError):
+        client.open()
+
+
+def test_our_header_can_have_an_id() -> None:
+    server = Stream(Role.SERVER, stream_id="a'b")
+    server.receive_data(HEADER)
+    assert server.data_to_send() == HEADER.replace(b"id=''", b"id='a&apos;b'")
+
+
+def test_two_of_our_own_ends_talk_to_each_other() -> None:
+    client, server = Stream(Role.CLIENT), Stream(Role.SERVER)
+    client.open()
+    server.receive_data(client.data_to_send())
+    client.receive_data(server.data_to_send())
+    client.send(repl_input("help", 80, True))
+    server.receive_data(client.data_to_send())
+    assert told(server)[1:] == [StanzaReceived(repl_input("help", 80, True))]
+    server.send(repl_output("x"))
+    server.send_whitespace()
+    server.send(repl_result(""))
+    server.close()
+    client.receive_data(server.data_to_send())
+    assert told(client)[1:] == [
+        StanzaReceived(repl_output("x")),
+        StanzaReceived(repl_result("")),
+        StreamClosed(),
+    ]
+    client.close()
+    server.receive_data(client.data_to_send())
+    assert told(server) == [StreamClosed()]
+    assert client.state is server.state is State.CLOSED
+    assert client.ended
+    assert server.ended
+
+
+def test_white_space_is_a_sign_of_life_and_nothing_else() -> None:
+    server = open_server()
+    server.receive_data(b" \n")
+    assert told(server) == []
+    server.send_whitespace()
+    assert server.data_to_send() == b" "
+
+
+def test_stanzas_of_another_namespace_are_stanzas() -> None:
+    server = open_server()
+    server.receive_data(b"<ping xmlns='urn:x'/>")
+    assert told(server) == [StanzaReceived(Stanza("ping", namespace="urn:x"))]
+
+
+def test_a_stanza_that_cannot_be_written_is_not_sent_at_all() -> None:
+    server = open_server()
+    with pytest.raises(StanzaError):
+        server.send(repl_output("\0"))
+    assert server.data_to_send() == b""
+    assert server.can_send
+
+
+def test_who_closed_first_still_hears_the_other() -> None:
+    client = open_client()
+    client.close()
+    assert client.data_to_send() == CLOSING_TAG
+    assert not client.can_send
+    with pytest.raises(StreamStateError):
+        client.send_whitespace()
+    client.receive_data(b"<repl-result/>" + CLOSING_TAG + b"<repl-result/>")
+    assert told(client) == [StanzaReceived(repl_result("")), StreamClosed()]
+    assert client.state is State.CLOSED
+
+
+def test_a_client_that_closed_is_still_answered() -> None:
+    server = open_server()
+    server.receive_data(b"<repl-input/>" + CLOSING_TAG + b"rubbish")
+    assert told(server) == [StanzaReceived(repl_input("")), StreamClosed()]
+    server.send(repl_result(""))
+    server.close()
+    assert server.data_to_send() == b"<repl-result/>" + CLOSING_TAG
+    assert server.ended
+
+
+def test_a_client_that_half_closed_is_still_answered() -> None:
+    server = open_server()
+    server.receive_data(b"<repl-input/><repl-in")
+    assert not server.at_stanza_boundary
+    server.receive_eof()
+    assert told(server) == [StanzaReceived(repl_input("")), EofReceived()]
+    assert server.at_stanza_boundary
+    server.receive_data(b"put/>")
+    assert told(server) == []
+    server.send(repl_result(""))
+    server.close()
+    assert server.data_to_send() == b"<repl-result/>" + CLOSING_TAG
+    assert server.ended
+
+
+def test_a_closing_tag_and_then_the_end_of_the_connection() -> None:
+    server = open_server()
+    server.receive_data(CLOSING_TAG)
+    server.receive_eof()
+    assert told(server) == [StreamClosed(), EofReceived()]
+    assert server.can_send
+
+
+def test_the_end_of_the_connection_answers_our_closing_tag_too() -> None:
+    client = open_client()
+    client.close()
+    client.receive_eof()
+    client.receive_eof()
+    assert told(client) == [EofReceived()]
+    assert client.ended
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_peer_that_leaves_before_its_header(role: Role) -> None:
+    stream = Stream(role)
+    if role is Role.CLIENT:
+        stream.open()
+    stream.receive_eof()
+    assert told(stream) == [EofReceived()]
+    assert stream.ended
+
+
+def test_closing_twice_is_closing_once() -> None:
+    server = open_server()
+    server.close()
+    server.close()
+    assert server.data_to_send() == CLOSING_TAG
+    assert server.state is State.CLOSE_SENT
+
+
+def test_closing_before_any_header_says_nothing() -> None:
+    server = Stream(Role.SERVER)
+    server.close()
+    server.receive_data(HEADER)
+    assert server.ended
+    assert server.data_to_send() == b""
+    assert told(server) == []
+
+
+def test_closing_a_stream_that_was_not_answered() -> None:
+    client = Stream(Role.CLIENT)
+    client.open()
+    client.close()
+    assert client.data_to_send() == HEADER + CLOSING_TAG
+    assert client.ended
+
+
+@pytest.mark.parametrize(
+    ("data", "condition"),
+    [
+        (b"</x>", "not-well-formed"),
+        (b"<!-- -->", "not-well-formed"),
+        (b"<a>" * 17, "policy-violation"),
+        (b"rubbish", "bad-format"),
+    ],
+)
+def test_a_violation_ends_the_stream_and_is_told(data: bytes, condition: str) -> None:
+    server = open_server()
+    server.receive_data(b"<a/>" + data + b"<a/>")
+    assert told(server) == [StanzaReceived(Stanza("a")), failed(condition)]
+    assert server.data_to_send() == error(condition)
+    assert server.state is State.FAILED
+    assert not server.can_send
+
+    server.receive_data(b"<a/>")
+    server.receive_eof()
+    server.close()
+    server.fail("reset")
+    assert told(server) == []
+    assert server.data_to_send() == b""
+
+
+def test_a_violation_instead_of_a_header_is_told_behind_ours() -> None:
+    server = Stream(Role.SERVER)
+    server.receive_data(b"GET / HTTP/1.1\r\n")
+    assert told(server) == [failed("not-well-formed")]
+    assert server.data_to_send() == HEADER + error("not-well-formed")
+    server = Stream(Role.SERVER)
+    server.receive_data(b"<stream xmlns='jabber:client'>")
+    assert server.data_to_send() == HEADER + error("invalid-namespace")
+
+
+def test_a_violation_behind_our_closing_tag_is_told_to_nobody() -> None:
+    client = open_client()
+    client.close()
+    client.receive_data(b"rubbish")
+    assert told(client) == [failed("bad-format")]
+    assert client.data_to_send() == CLOSING_TAG
+    assert client.state is State.FAILED
+
+
+def test_a_failure_holds_nothing_of_what_the_peer_sent() -> None:
+    server = open_server()
+    server.receive_data(b"<a>s3cret</b>")
+    (failure,) = server.events_received()
+    assert isinstance(failure, StreamFailed)
+    assert failure.error.__traceback__ is failure.error.__context__ is None
+    assert "s3cret" not in repr(failure)
+
+
+def test_a_server_that_does_not_wait_for_the_client() -> None:
+    client = Stream(Role.CLIENT)
+    client.receive_data(HEADER)
+    assert client.state is State.HEADER_RECEIVED
+    client.receive_data(b"<a/>")
+    assert told(client)[1:] == [failed("policy-violation")]
+    assert client.data_to_send() == HEADER + error("policy-violation")
+
+
+@pytest.mark.parametrize("role", Role)
+def test_whoever_speaks_first_the_stream_is_open_after_both_headers(role: Role) -> None:
+    ours_first, theirs_first = Stream(role), Stream(role)
+    ours_first.open()
+    ours_first.receive_data(HEADER)
+    theirs_first.receive_data(HEADER)
+    if role is Role.CLIENT:
+        theirs_first.open()
+    assert ours_first.state is theirs_first.state is State.OPEN
+    assert ours_first.data_to_send() == theirs_first.data_to_send() == HEADER
+
+
+def test_a_stream_can_be_failed_at_any_time() -> None:
+    server = Stream(Role.SERVER)
+    server.fail("system-shutdown")
+    assert server.data_to_send() == HEADER + error("system-shutdown")
+    server = open_server()
+    server.fail("system-shutdown")
+    assert server.data_to_send() == error("system-shutdown")
+    server = open_server()
+    server.receive_data(CLOSING_TAG)
+    server.fail("connection-timeout")
+    assert server.data_to_send() == error("connection-timeout")
+    assert server.ended
+    server = open_server()
+    with pytest.raises(ValueError, match="RFC 6120"):
+        server.fail("no-such-condition")
+    assert server.can_send
+
+
+ERROR_STANZA = (
+    b"<stream:error>%s<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>t</text></stream:error>"
+)
+
+
+@pytest.mark.parametrize(
+    ("named", "condition"),
+    [
+        (b"<system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>", "system-shutdown"),
+        (b"<s3cret xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>", "undefined-condition"),
+        (b"<system-shutdown xmlns='urn:x'/>", "undefined-condition"),
+        (b"", "undefined-condition"),
+    ],
+)
+def test_an_error_from_the_peer_ends_the_stream(named: bytes, condition: str) -> None:
+    client = open_client()
+    client.receive_data(b"<repl-result/>" + ERROR_STANZA % named + CLOSING_TAG + b"<a/>")
+    assert told(client) == [StanzaReceived(repl_result("")), failed(condition, by_peer=True)]
+    assert client.data_to_send() == CLOSING_TAG
+    assert client.state is State.FAILED
+
+
+def test_an_error_from_the_peer_behind_our_closing_tag() -> None:
+    client = open_client()
+    client.close()
+    client.receive_data(ERROR_STANZA % b"")
+    assert told(client) == [failed("undefined-condition", by_peer=True)]
+    assert client.data_to_send() == CLOSING_TAG
+    assert client.ended
+
+
+def test_only_the_streams_own_error_is_one() -> None:
+    client = open_client()
+    client.receive_data(b"<error/><stream:features/>")
+    assert told(client) == [
+        StanzaReceived(Stanza("error")),
+        StanzaReceived(Stanza("features", namespace=STREAMS_NS)),
+    ]
+
+
+def test_the_conditions_are_names() -> None:
+    assert len(CONDITIONS) == 25
+    for condition in CONDITIONS:
+        server = open_server()
+        server.fail(condition)
+        client = open_client()
+        client.receive_data(server.data_to_send())
+        assert told(client) == [failed(condition, by_peer=True)]
