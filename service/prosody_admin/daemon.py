@@ -65,15 +65,24 @@ class Daemon:
         sessions = Sessions(settings, attendant, self._closer, self._sessions_changed)
         self._service = Service(settings, sessions, self._closer)
         self._modules = Modules(self._events, self._service)
-        self._listeners = [Listener(file, sessions, self._closer) for file in listening]
+        self._listeners = [Listener(file, sessions, self._accepting_failed) for file in listening]
         self._places = ", ".join(map(listening_path, listening))
         self._stop: asyncio.Future[str] = self._loop.create_future()
         self._stop_now = asyncio.Event()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._complaint = ""
+        self._failure: OSError | None = None
+
+    def stop(self, reason: str) -> None:
+        """Have `run` end in order; `reason` is for the record. Only the first call counts."""
+        if not self._stop.done():
+            self._stop.set_result(reason)
 
     async def run(self) -> signal.Signals | None:
-        """Serve until told to stop, or idle; return the signal that cut the ending short."""
+        """Serve until told to stop, or idle; return the signal that cut the ending short.
+
+        Raises OSError if a listening socket failed, after everything else has ended in order.
+        """
         handled = (signal.SIGTERM, signal.SIGINT)
         killed_by: list[signal.Signals] = []
 
@@ -81,17 +90,16 @@ class Daemon:
             if self._stop.done():
                 killed_by.append(received)
                 self._stop_now.set()
-            else:
-                self._stop.set_result(f"{received.name} received")
+            self.stop(f"{received.name} received")
 
         for number in handled:
             self._loop.add_signal_handler(number, stop_on, number)
         self._loop.add_signal_handler(signal.SIGHUP, self._reload)
         try:
             self._start()
-            reason = await self._stop
-            await self._shut_down(reason)
+            await self._shut_down(await self._stop)
         finally:
+            await self._service.sessions.abort()
             for number in (*handled, signal.SIGHUP):
                 self._loop.remove_signal_handler(number)
             for timer in self._timers.values():
@@ -100,7 +108,10 @@ class Daemon:
                 listener.close()
             self._modules.unload_all()
             await self._closer.wait_closed()
+            self._journal.flush()
             self._notifier.close()
+        if self._failure is not None:
+            raise self._failure
         return killed_by[0] if killed_by else None
 
     def _start(self) -> None:
@@ -129,9 +140,11 @@ class Daemon:
         idle_timeout = self._service.settings.service.idle_timeout
         if (timer := self._timers.pop("idle", None)) is not None:
             timer.cancel()
+        if self._stop.done():  # what systemd shows now is why
+            return
         count = len(self._service.sessions)
         leaves = not count and self._leaves_when_idle and idle_timeout > 0
-        if leaves and not self._stop.done():
+        if leaves:
             self._timers["idle"] = self._loop.call_later(idle_timeout, self._leave)
         status = f"{count} session{'s' if count != 1 else ''}"
         if leaves:
@@ -144,15 +157,21 @@ class Daemon:
         All within one callback: whoever connects from here on stays in the backlog, for which
         systemd starts the service again.
         """
-        if len(self._service.sessions) or self._stop.done():
+        if len(self._service.sessions):
             return
         for listener in self._listeners:
             listener.stop()
         self._notifier.stopping()
-        self._stop.set_result("idle")
+        self.stop("idle")
+
+    def _accepting_failed(self, error: OSError) -> None:
+        self._failure = error
+        self.stop(f"accepting failed: {error.strerror}")
 
     def _reload(self) -> None:
         """Take new settings, or keep the old ones and say so."""
+        if self._stop.done():
+            return
         self._notifier.reloading()
         try:
             settings = self._read_settings()
@@ -193,8 +212,6 @@ class Daemon:
         for task in (in_order, at_once):
             task.cancel()
         await asyncio.wait({in_order, at_once})
-        await self._service.sessions.abort()
-        self._journal.flush()
 
     async def _end_sessions(self, seconds: float) -> None:
         try:

@@ -267,7 +267,8 @@ def test_expat_holds_no_complete_stanza_back() -> None:
     """Of 2,000 stanzas in two parts each, expat 2.6 held back 322."""
     parser, delivered = Parser(), 0
     list(parser.receive(HEADER))
-XX    for number in range(2000):
+    stanza = b"<a b='>' c=\">'>\">" + b"x>" * 20 + b"&#x0000000000000000000000041;</a>"
+    for number in range(2000):
         cut = 1 + number % (len(stanza) - 1)
         assert not list(parser.receive(stanza[:cut]))
         delivered += len(list(parser.receive(stanza[cut:])))

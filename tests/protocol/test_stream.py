@@ -123,10 +123,11 @@ def test_a_client_that_closed_is_still_answered() -> None:
 def test_a_client_that_half_closed_is_still_answered() -> None:
     server = open_server()
     server.receive_data(b"<repl-input/><repl-in")
-    assert not server.at_stanza_boundary
+    boundaries = [server.at_stanza_boundary]
     server.receive_eof()
+    boundaries.append(server.at_stanza_boundary)
+    assert boundaries == [False, True]
     assert told(server) == [StanzaReceived(repl_input("")), EofReceived()]
-    assert server.at_stanza_boundary
     server.receive_data(b"put/>")
     assert told(server) == []
     server.send(repl_result(""))
@@ -236,7 +237,8 @@ def test_a_failure_holds_nothing_of_what_the_peer_sent() -> None:
     server.receive_data(b"<a>s3cret</b>")
     (failure,) = server.events_received()
     assert isinstance(failure, StreamFailed)
-    assert failure.error.__traceback__ is failure.error.__context__ is None
+    assert failure.error.__traceback__ is None
+    assert failure.error.__context__ is None
     assert "s3cret" not in repr(failure)
 
 

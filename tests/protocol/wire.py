@@ -32,7 +32,7 @@ def told(stream: Stream) -> list[Event | tuple[str, str, bool]]:
 
 def arrivals(stream: Stream, parts: Iterable[bytes]) -> list[tuple[int, object]]:
     """Feed the parts and return each event with the number of bytes that it took."""
-    fed, arrived = 0, []
+    fed, arrived = 0, list[tuple[int, object]]()
     for part in parts:
         stream.receive_data(part)
         fed += len(part)

@@ -6,37 +6,19 @@ from syslog import LOG_CRIT, LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_WARNING
 
 import pytest
 
-from prosody_admin.sd.entries import FieldValue, Journal, MessageId
+from prosody_admin.sd.entries import Journal
 from prosody_admin.sd.log_handler import JournalHandler, priority_of
 
 
 class FakeJournal(Journal):
     """Keeps what it is given."""
 
-    dropped = 0
-
     def __init__(self) -> None:
-        self.logged: list[tuple[str, int, dict[str, FieldValue]]] = []
+        super().__init__()
+        self.logged: list[dict[str, str]] = []
 
-    def record(
-        self, event: MessageId, message: str, priority: int = LOG_INFO, **fields: FieldValue
-    ) -> None:
-        raise AssertionError("logging is best-effort")
-
-    def log(
-        self,
-        message: str,
-        priority: int = LOG_INFO,
-        event: MessageId | None = None,
-        **fields: FieldValue,
-    ) -> None:
-        self.logged.append((message, priority, fields))
-
-    def flush(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        pass
+    def _hand_over(self, full: dict[str, str]) -> None:
+        self.logged.append(full)
 
 
 @pytest.fixture
@@ -55,12 +37,13 @@ def logger(journal: FakeJournal) -> Iterator[logging.Logger]:
 
 def test_a_message_and_where_it_was_said(logger: logging.Logger, journal: FakeJournal) -> None:
     logger.warning("%d of %s", 3, "secret")
-    ((message, priority, fields),) = journal.logged
-    assert (message, priority) == ("3 of secret", LOG_WARNING)
-    line = fields.pop("CODE_LINE")
-    assert isinstance(line, int)
-    assert fields == {
-        "LOGGER": "prosody_admin.test",
+    (record,) = journal.logged
+    assert record.pop("CODE_LINE").isdecimal()
+    assert record == {
+        "MESSAGE": "3 of secret",
+        "PRIORITY": str(LOG_WARNING),
+        "SYSLOG_IDENTIFIER": "prosody-admin",
+        "PROSODY_ADMIN_LOGGER": "prosody_admin.test",
         "CODE_FILE": __file__,
         "CODE_FUNC": "test_a_message_and_where_it_was_said",
     }
@@ -71,19 +54,20 @@ def test_a_traceback_is_part_of_the_message(logger: logging.Logger, journal: Fak
         int("broken")
     except ValueError:
         logger.exception("module failed")
-    ((message, priority, _),) = journal.logged
-    assert message.startswith("module failed\nTraceback (most recent call last):\n")
-    assert message.endswith("'broken'")
-    assert priority == LOG_ERR
+    (record,) = journal.logged
+    assert record["MESSAGE"].startswith("module failed\nTraceback (most recent call last):\n")
+    assert record["MESSAGE"].endswith("'broken'")
 
 
 def test_what_cannot_be_formatted_is_said_without_its_arguments(
     logger: logging.Logger, journal: FakeJournal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logger.info("%d", "secret")
-    ((message, priority, fields),) = journal.logged
-    assert (message, priority) == ("a message that cannot be formatted: TypeError", LOG_ERR)
-    assert fields["CODE_FUNC"] == ("test_what_cannot_be_formatted_is_said_without_its_arguments")
+    (record,) = journal.logged
+    assert record["MESSAGE"] == "a message that cannot be formatted: TypeError"
+    assert record["PRIORITY"] == str(LOG_ERR)
+    assert record["CODE_FUNC"] == "test_what_cannot_be_formatted_is_said_without_its_arguments"
+    assert "secret" not in str(record)
     assert capsys.readouterr().err == ""
 
 

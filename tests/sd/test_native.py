@@ -176,8 +176,7 @@ class TestJournaldHangs:
         with pytest.raises(JournalUnavailableError) as raised:
             journal.record(MessageId.COMMAND_STARTED, "refused")
         assert str(raised.value) == (
-            "journald does not take a record: Resource temporarily unavailable;"
-            " 0 records wait for it"
+            "the journal does not take a record: Resource temporarily unavailable"
         )
         assert journald.messages() == [f"before {n}" for n in range(count)]
         journal.record(MessageId.COMMAND_STARTED, "again")
@@ -198,7 +197,7 @@ class TestJournaldHangs:
     def test_nothing_overtakes_what_waits(self, journal: NativeJournal, journald: Journald) -> None:
         fill(journal)
         journal.log("first")
-        with pytest.raises(JournalUnavailableError, match="1 records wait for it"):
+        with pytest.raises(JournalUnavailableError):
             journal.record(MessageId.COMMAND_STARTED, "refused")
         journald.records()
         journal.record(MessageId.COMMAND_STARTED, "second")
@@ -212,7 +211,7 @@ class TestJournaldHangs:
         for number in range(2 * count):
             journal.log(f"waiting {number}")
         journald.records()
-        with pytest.raises(JournalUnavailableError, match=f"{count} records wait for it"):
+        with pytest.raises(JournalUnavailableError):
             journal.record(MessageId.COMMAND_STARTED, "refused")
         received = journald.messages()
         assert journal.flush()
@@ -320,6 +319,25 @@ def test_no_descriptor_for_a_memfd_is_not_now(
             journal.record(MessageId.COMMAND_STARTED, "refused", LINE=line)
     journal.record(MessageId.COMMAND_STARTED, "works")
     assert journald.messages() == ["works"]
+
+
+def test_what_is_logged_while_sending_waits(journald: Journald) -> None:
+    """As a destructor does, which the garbage collector may run anywhere."""
+
+    class Interrupted(NativeJournal):
+        nested = 0
+
+        def _send(self, payload: bytes) -> None:
+            if self.nested < 2:
+                self.nested += 1
+                self.log(f"nested {self.nested}")
+            super()._send(payload)
+
+    journal = Interrupted(journald.path)
+    journal.record(MessageId.COMMAND_STARTED, "outer")
+    assert journald.messages() == ["outer"]
+    journal.close()
+    assert journald.messages() == ["nested 1", "nested 2"]
 
 
 def test_threads_do_not_mix(journal: NativeJournal, journald: Journald) -> None:

@@ -1,8 +1,7 @@
 """Loading and unloading modules by name."""
 
 import logging
-from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
+from collections.abc import Callable, Iterable, Iterator
 
 from prosody_admin.errors import ModuleError
 from prosody_admin.events import Events
@@ -25,7 +24,7 @@ class Modules:
         self._service = service
         self._loaded: dict[str, Module] = {}
 
-    def __iter__(self) -> Iterable[str]:
+    def __iter__(self) -> Iterator[str]:
         """Go through the names of the loaded modules."""
         return iter(tuple(self._loaded))
 
@@ -61,16 +60,21 @@ class Modules:
         self.load(name)
 
     def set_enabled(self, names: Iterable[str]) -> list[ModuleError]:
-        """Have ours and `names` loaded and nothing else; return what did not work."""
+        """Have ours and `names` loaded and nothing else; return what did not work.
+
+        What is loaded already stays as it is; what is not comes after it, in the given order.
+        """
         wanted = dict.fromkeys([*_OURS, *names])
         errors = []
-        for name in self._loaded.keys() - wanted.keys():
-            self.unload(name)
-        for name in wanted.keys() - self._loaded.keys():
-            try:
-                self.load(name)
-            except ModuleError as error:
-                errors.append(error)
+        for name in self:
+            if name not in wanted:
+                self.unload(name)
+        for name in wanted:
+            if name not in self._loaded:
+                try:
+                    self.load(name)
+                except ModuleError as error:
+                    errors.append(error)
         return errors
 
     def unload_all(self) -> None:
@@ -81,6 +85,9 @@ class Modules:
 
 
 def _find(name: str) -> Callable[[Module], None]:
+    # Imported here: it brings `email` and `zipfile` with it, for whoever has modules of others.
+    from importlib.metadata import entry_points
+
     found = tuple(entry_points(group=ENTRY_POINTS, name=name))
     if not found:
         raise ModuleError(

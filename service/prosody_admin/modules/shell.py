@@ -37,8 +37,6 @@ class Relay:
         A command is sent once at most. Raises CommandError when there is no result to be had,
         which says whether the command may have run.
         """
-        if event.stanza.elements:
-            raise CommandError("a line is text, without elements")
         try:
             upstream = await self._upstream(event.session)
         except UpstreamError as error:
@@ -67,7 +65,7 @@ class Relay:
         if upstream is None or not upstream.usable:
             upstream = await self._connect(session)
             self._upstreams[session] = upstream
-            session.connection.feeder = upstream.connection
+            session.connection.feed_from(upstream.connection)
         return upstream
 
     async def _connect(self, session: Session) -> Upstream:

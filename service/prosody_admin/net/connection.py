@@ -51,13 +51,16 @@ class Owner(Protocol):
         """The peer sends no more stanzas, but may wait for answers."""
 
     def connection_lost(self, reason: str, error: StreamError | None) -> None:
-        """It is over; called exactly once, last. `error` is what a stream was failed for."""
+        """It is over; called exactly once, last.
+
+        `error` is what the peer did wrong, or the stream error that it sent.
+        """
 
 
 class Connection:
     """The stream of `role` over `file`, which it owns.
 
-    While too much waits to be sent here, what comes in at `feeder`, if one is set, waits too.
+    While too much waits to be sent here, what comes in at its feeder, if it has one, waits too.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Connection:
         self._opened = False
         self._awaited: asyncio.TimerHandle | None = None
         self._last_sent = self._loop.time()
-        self.feeder: Connection | None = None
+        self._feeder: Connection | None = None
         self.transport = Transport(file, self, closer, write_timeout=deadlines.write)
         self._keepalive = self._loop.call_later(deadlines.keepalive, self._keep_alive)
         self._await_peer(deadlines.header, "no stream header")
@@ -108,10 +111,9 @@ class Connection:
             self._flush()
             self.transport.close()
 
-    def fail(self, condition: str, reason: str) -> None:
+    def fail(self, condition: str) -> None:
         """Close the stream with an error (RFC 6120, section 4.9.3). Idempotent."""
         if not self.transport.closing:
-            self._error = StreamError(condition, reason)
             self._stream.fail(condition)
             self._flush()
             self.transport.close()
@@ -119,6 +121,12 @@ class Connection:
     def abort(self, reason: str) -> None:
         """Close the socket now. Idempotent."""
         self.transport.abort(reason)
+
+    def feed_from(self, feeder: "Connection") -> None:
+        """Hold `feeder` back, in place of the one before, while too much waits here."""
+        self._feeder = feeder
+        if self.transport.writing_paused:
+            feeder.pause_reading()
 
     def pause_reading(self) -> None:
         """Leave what the peer sends in the kernel; who is held back by us has no deadline."""
@@ -149,13 +157,13 @@ class Connection:
 
     def writing_paused(self) -> None:
         """Hold back whoever feeds this connection."""
-        if self.feeder is not None:
-            self.feeder.pause_reading()
+        if self._feeder is not None:
+            self._feeder.pause_reading()
 
     def writing_resumed(self) -> None:
         """Let the feeder go on."""
-        if self.feeder is not None:
-            self.feeder.resume_reading()
+        if self._feeder is not None:
+            self._feeder.resume_reading()
 
     def connection_lost(self, reason: str) -> None:
         """Stop the clocks and tell the owner."""
@@ -206,7 +214,11 @@ class Connection:
             self._awaited = None
         if seconds is not None:
             reason = f"{missing} within {seconds:g} s"
-            self._awaited = self._loop.call_later(seconds, self.fail, "connection-timeout", reason)
+            self._awaited = self._loop.call_later(seconds, self._time_out, reason)
+
+    def _time_out(self, reason: str) -> None:
+        self._error = StreamError("connection-timeout", reason)
+        self.fail(self._error.condition)
 
     def _keep_alive(self) -> None:
         """Send a space when the last thing sent is old enough, and look again when it will be."""
@@ -215,6 +227,6 @@ class Connection:
             self._stream.send_whitespace()
             self._flush()
             due = self._last_sent + self._deadlines.keepalive
-        self._keepalive = self._loop.call_at(
-            max(due, self._loop.time() + KEEPALIVE_RESOLUTION), self._keep_alive
-        )
+        if due <= self._loop.time():
+            due = self._loop.time() + KEEPALIVE_RESOLUTION
+        self._keepalive = self._loop.call_at(due, self._keep_alive)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prosody_admin.access.policy import Policy
-from prosody_admin.errors import CommandError, JournalUnavailableError
+from prosody_admin.errors import CommandError, JournalUnavailableError, StanzaError
 from prosody_admin.events import Events
 from prosody_admin.net.audit import Audit
 from prosody_admin.net.session import Ending, Session
@@ -21,14 +21,21 @@ log = logging.getLogger(__name__)
 UNHANDLED = "No module handled this query. Is mod_admin_shell enabled?"
 """What Prosody answers to a stanza that no module wants."""
 
+LINE = (ADMIN_NS, "repl-input")
+"""Namespace and name of the stanza that is a line of the shell."""
+
+ANNOUNCE_SECONDS = 5.0
+"""How long the handlers of a session's beginning or end may hold it up."""
+
 
 @dataclass(frozen=True, slots=True)
 class AdminEvent:
     """What a handler of `admin/<name>` or `admin/<xmlns>:<name>` gets.
 
-    It returns None (let others try), a stanza or several (the answer, the last of them the
-    result), or raises CommandError, whose message becomes the result. Output that comes before
-    the result may be sent by `session.send`. `line` is what a `repl-input` means, else None.
+    It returns None (let others try), a stanza or several (the answer; to a line it ends in its
+    only `repl-result`), or raises CommandError, whose message becomes the result. Output that
+    comes before the result may be sent by `session.send`. `line` is what a `repl-input` means,
+    else None.
     """
 
     session: Session
@@ -61,15 +68,16 @@ class Dispatcher:
 
     async def session_closed(self, session: Session, reason: str) -> None:
         """Tell the modules that were told of the beginning, and record the end."""
-        if session.opened and not session.refusal:
-            await self._announce("admin-disconnected", session)
-        seconds = asyncio.get_running_loop().time() - session.started
-        self._audit.session_closed(session, reason, seconds)
+        try:
+            if session.opened and not session.refusal:
+                await self._announce("admin-disconnected", session)
+        finally:
+            seconds = asyncio.get_running_loop().time() - session.started
+            self._audit.session_closed(session, reason, seconds)
 
     async def dispatch(self, session: Session, stanza: Stanza) -> None:
         """Answer `stanza`: with what a module says, or with why none was asked."""
-        is_line = (stanza.namespace, stanza.name) == (ADMIN_NS, "repl-input")
-        line = parse(stanza.text) if is_line else None
+        line = parse(stanza.text) if (stanza.namespace, stanza.name) == LINE else None
         name = event_name(stanza)
         command = _describe(line, name)
         verdict = self._policy.authorise(session.identity, line)
@@ -95,15 +103,19 @@ class Dispatcher:
         clock = asyncio.get_running_loop().time
         session, started = event.session, clock()
         answer, outcome = await self._answer(event, name)
-        for stanza in answer:
-            session.send(stanza)
+        try:
+            for stanza in answer:
+                session.send(stanza)
+        except StanzaError:  # of a module that did not sanitise what it says
+            session.send(_internal_error(session, name))
+            outcome = "failed"
         self._audit.command_finished(session, command, outcome, clock() - started)
 
     async def _answer(self, event: AdminEvent, name: str) -> tuple[list[Stanza], str]:
         """Return what the client gets and how it went, in a word."""
         session = event.session
         try:
-            answer = _stanzas(await self._events.dispatch(name, event))
+            answer = _stanzas(await self._events.dispatch(name, event), event.line)
         except CommandError as error:
             return [repl_result(f"Error: {error}", error=True)], "error"
         except asyncio.CancelledError:
@@ -113,9 +125,7 @@ class Dispatcher:
                 repl_result(f"Error: {reason}; the outcome is unknown", error=True)
             ], "cancelled"
         except Exception:  # a module may raise anything; it ends here, recorded
-            log.exception("session %s: a handler of %s failed", session.id, name)
-            text = f"Error: internal error (session {session.id})"
-            return [repl_result(text, error=True)], "failed"
+            return [_internal_error(session, name)], "failed"
         if answer is None:
             return [repl_result(UNHANDLED, error=True)], "error"
         failed = any(stanza.get("type") == "error" for stanza in answer)
@@ -123,7 +133,8 @@ class Dispatcher:
 
     async def _announce(self, event: str, session: Session) -> None:
         try:
-            await self._events.dispatch(event, SessionEvent(session))
+            async with asyncio.timeout(ANNOUNCE_SECONDS):
+                await self._events.dispatch(event, SessionEvent(session))
         except Exception:  # as above
             log.exception("session %s: a handler of %s failed", session.id, event)
 
@@ -141,7 +152,15 @@ def _refusal(session: Session, stanza: Stanza) -> tuple[str, str] | None:
         return "limits", session.refusal
     if session.ending is not None:
         return "ending", session.ending.reason
+    if (stanza.namespace, stanza.name) == LINE and stanza.elements:
+        return "malformed", "a line is text, without elements"
     return None
+
+
+def _internal_error(session: Session, event: str) -> Stanza:
+    """Log the exception being handled, and return all that the client gets to know of it."""
+    log.exception("session %s: a handler of %s failed", session.id, event)
+    return repl_result(f"Error: internal error (session {session.id})", error=True)
 
 
 def _describe(line: Line | None, event: str) -> str:
@@ -157,13 +176,22 @@ def _describe(line: Line | None, event: str) -> str:
             return event
 
 
-def _stanzas(result: object) -> list[Stanza] | None:
-    """Return what a handler answered; anything but stanzas is an error of that handler."""
+def _stanzas(result: object, line: Line | None) -> list[Stanza] | None:
+    """Return what a handler answered; anything but stanzas is an error of that handler.
+
+    So is an answer to a line that does not end in its only result: the client would wait for ever.
+    """
     if result is None:
         return None
     answer = [result] if isinstance(result, Stanza) else result
     if isinstance(answer, Iterable):
         stanzas = list(answer)
         if all(isinstance(stanza, Stanza) for stanza in stanzas):
-            return stanzas
-    raise TypeError(f"a handler returned {type(result).__name__}, not stanzas")
+            results = [number for number, stanza in enumerate(stanzas, 1) if _is_result(stanza)]
+            if line is None or results == [len(stanzas)]:
+                return stanzas
+    raise TypeError(f"a handler returned {type(result).__name__}, not stanzas that end in a result")
+
+
+def _is_result(stanza: Stanza) -> bool:
+    return (stanza.namespace, stanza.name) == (ADMIN_NS, "repl-result")

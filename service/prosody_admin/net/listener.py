@@ -1,10 +1,12 @@
 """Accept clients: a descriptor is reserved before, so that none is lost and nothing spins."""
 
 import asyncio
+import contextlib
 import errno
 import logging
+from collections.abc import Callable
 
-from prosody_admin.descriptors import DeferredFdCloser, File, FileDescriptorReservation
+from prosody_admin.descriptors import File, FileDescriptorReservation
 from prosody_admin.errors import PeerError
 from prosody_admin.net.peer import identify
 from prosody_admin.net.sessions import Sessions
@@ -26,13 +28,17 @@ _OVERLOADED = _OUT_OF_DESCRIPTORS | {errno.ENOBUFS, errno.ENOMEM}
 class Listener:
     """Accepts on `file`, a listening descriptor, and begins a session for each client.
 
-    Whoever made `file` owns it: it is neither shut down nor unlinked here.
+    Whoever made `file` owns it: it is neither shut down nor unlinked here. `on_failure` is called
+    once if it can never be accepted on again.
     """
 
-    def __init__(self, file: File, sessions: Sessions, closer: DeferredFdCloser) -> None:
+    def __init__(
+        self, file: File, sessions: Sessions, on_failure: Callable[[OSError], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._file = file
         self._sessions = sessions
+        self._on_failure = on_failure
         # Given up to accept one more client, only to tell it that there is no room.
         self._last_resort: FileDescriptorReservation | None = FileDescriptorReservation()
         self._turned_away: File | None = None
@@ -68,10 +74,12 @@ class Listener:
                 if not self._accept():
                     return
         except OSError as error:
-            if error.errno not in _OVERLOADED:
-                raise
-            log.warning("no room for a client: %s", error.strerror)
-            self._turn_away_next()
+            if error.errno in _OVERLOADED:
+                log.warning("no room for a client: %s", error.strerror)
+                self._turn_away_next()
+            else:  # to try again would be to try for ever
+                self.stop()
+                self._on_failure(error)
         except PeerError as error:
             log.warning("a client was refused: %s", error)
             self._breathe()
@@ -114,9 +122,9 @@ class Listener:
 
         Closed at once, `prosodyctl` would fail to send its header and exit 0.
         """
-        with client.borrow_socket() as connected:
-            connected.send(_NO_ROOM)  # fits an empty socket's buffer whole
         self._turned_away = client
+        with client.borrow_socket() as connected, contextlib.suppress(ConnectionError):
+            connected.send(_NO_ROOM)  # fits an empty socket's buffer whole
 
     def _breathe(self) -> None:
         self.stop()

@@ -9,6 +9,7 @@ from pathlib import Path
 from prosody_admin.access.identity import Identity
 from prosody_admin.descriptors import Credential, File
 from prosody_admin.errors import PeerError
+from prosody_admin.protocol.stanza import sanitised
 
 NO_LOGIN = 2**32 - 1
 """What `/proc/PID/loginuid` holds for a process that descends from no login (pam_loginuid(8))."""
@@ -93,12 +94,12 @@ def _unit(directory: Path) -> str | None:
     for line in groups.splitlines():
         if line.startswith("0::"):
             units = [part for part in line[3:].split("/") if _UNIT.fullmatch(part)]
-            return units[-1] if units else None
+            return sanitised(units[-1]) if units else None  # any user names some groups
     return None
 
 
 def _user_name(uid: int) -> str | None:
     try:
-        return pwd.getpwuid(uid).pw_name
+        return sanitised(pwd.getpwuid(uid).pw_name)
     except KeyError:
         return None

@@ -96,11 +96,6 @@ class Session:
         """Who the peer was when it connected."""
         return self._peer.identity
 
-    @property
-    def busy(self) -> bool:
-        """Whether a command is running."""
-        return self._running is not None
-
     def send(self, stanza: Stanza) -> None:
         """Send `stanza` to the client; dropped when it is gone."""
         self.connection.send(stanza)
@@ -130,7 +125,8 @@ class Session:
             self.connection.abort("the session was cut off")  # nothing after an orderly close
             await self.connection.wait_closed()
             self._peer.close()
-            await self._attendant.session_closed(self, self._lost or "")
+            reason = self._lost or (self.ending.reason if self.ending else "")
+            await self._attendant.session_closed(self, reason)
 
     async def _serve(self) -> None:
         while not (self.opened or self._over):
@@ -145,7 +141,7 @@ class Session:
             if not self.commands:
                 # A one-shot client whose command is still on its way: it must not exit 0.
                 self.send(repl_result(f"Error: {self.ending.reason}", error=True))
-            self.connection.fail(self.ending.condition, self.ending.reason)
+            self.connection.fail(self.ending.condition)
         await self.connection.wait_closed()
 
     @property
@@ -172,9 +168,13 @@ class Session:
         self._running = asyncio.create_task(self._attendant.dispatch(self, stanza))
         await asyncio.wait({self._running})
         running, self._running = self._running, None
-        if not running.cancelled() and (error := running.exception()) is not None:
+        if running.cancelled():  # before it had begun; later ones are answered by `dispatch`
+            if self.ending is not None:
+                self.send(repl_result(f"Error: {self.ending.reason}", error=True))
+        elif (error := running.exception()) is not None:
             log.error("session %s: dispatch failed", self.id, exc_info=error)
             self.end(Ending("internal-server-error", f"internal error (session {self.id})"))
+            self.send(repl_result(f"Error: internal error (session {self.id})", error=True))
 
     # What the connection calls.
 

@@ -88,7 +88,7 @@ class Sessions:
     async def drain(self, ending: Ending, seconds: float) -> None:
         """End all sessions: running commands get `seconds`, then everybody gets `ending`.
 
-        Returns when every session is over, after `seconds` and FLUSH_SECONDS at most.
+        Returns when every session is over, after `seconds` and twice FLUSH_SECONDS at most.
         """
         for session in self:
             session.end(ending)
@@ -99,12 +99,12 @@ class Sessions:
         await self.abort()
 
     async def abort(self) -> None:
-        """End all sessions at once and without a word."""
+        """End all sessions at once and without a word; takes FLUSH_SECONDS at most."""
         for task in self._tasks.values():
             task.cancel()
-        await self._wait(None)
+        await self._wait(FLUSH_SECONDS)
 
-    async def _wait(self, seconds: float | None) -> None:
+    async def _wait(self, seconds: float) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=seconds)
 

@@ -60,13 +60,12 @@ class Transport:
         self._write_timeout = write_timeout
         self._waiting = bytearray()
         self._stuck: asyncio.TimerHandle | None = None
-        self._paused_writing = False
+        self.writing_paused = False
+        """Whether more waits for the peer than it should be fed."""
         self.reading = False
         self._at_eof = False
         self._closing = False
         self._lost = False
-        self.bytes_received = 0
-        self.bytes_sent = 0
         self.resume_reading()
 
     @property
@@ -97,8 +96,8 @@ class Transport:
             self._loop.add_writer(self._file.fileno(), self._writable)
             self._expect_progress()
         self._waiting += data
-        if len(self._waiting) > HIGH_WATER and not self._paused_writing:
-            self._paused_writing = True
+        if len(self._waiting) > HIGH_WATER and not self.writing_paused:
+            self.writing_paused = True
             self._receiver.writing_paused()
 
     def close(self) -> None:
@@ -123,7 +122,6 @@ class Transport:
             self._lose(f"reading failed: {error.strerror}")
             return
         if count:
-            self.bytes_received += count
             self._receiver.data_received(_received[:count])
         else:
             self._end_of_input()
@@ -148,7 +146,6 @@ class Transport:
         except OSError as error:
             self._lose(f"writing failed: {error.strerror}")
             return 0
-        self.bytes_sent += count
         return count
 
     def _writable(self) -> None:
@@ -159,8 +156,8 @@ class Transport:
         del self._waiting[:count]
         if count:
             self._expect_progress()
-        if self._paused_writing and len(self._waiting) < LOW_WATER:
-            self._paused_writing = False
+        if self.writing_paused and len(self._waiting) < LOW_WATER:
+            self.writing_paused = False
             self._receiver.writing_resumed()
         if not self._waiting:
             self._all_sent()
@@ -188,6 +185,6 @@ class Transport:
         self._lost = self._closing = True
         self.reading = False
         self._expect_no_progress()
-        self._waiting.clear()
+        self._waiting = bytearray()  # not cleared: `_writable` may be lending it to write(2)
         self._closer.close_fd(self._file)  # ends its registrations with the loop as well
         self._loop.call_soon(self._receiver.connection_lost, reason)

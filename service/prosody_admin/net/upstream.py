@@ -58,8 +58,8 @@ class Upstream:
     ) -> "Upstream":
         """Connect to the socket at `path` and wait for Prosody's header.
 
-        Both together take `deadlines.header` seconds at most. Raises UpstreamError that says why
-        it did not work, in words for the peer.
+        Each of the two takes `deadlines.header` seconds at most. Raises UpstreamError that says
+        why it did not work, in words for the peer.
         """
         try:
             async with asyncio.timeout(deadlines.header):
@@ -99,9 +99,13 @@ class Upstream:
             self._result = None
 
     def close(self) -> None:
-        """End the stream in order; a half-close would lose what Prosody has yet to send."""
+        """End the stream in order; what Prosody has not taken by now is dropped.
+
+        That is a command for whose result nobody waits any more, cut short, so it does not run.
+        """
         self._ended = self._ended or "closed"
         self.connection.close()
+        self.connection.abort("closed")
 
     # What the connection calls.
 

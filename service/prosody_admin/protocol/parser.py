@@ -134,7 +134,7 @@ class Parser:
             self._violated(f"a tag of more than {self._limits.tag_bytes} bytes")
         self._violated(f"a stanza of more than {self._limits.stanza_bytes} bytes")
 
-    def _parse(self, piece: bytearray) -> None:
+    def _parse(self, piece: bytes) -> None:
         self._bytes += len(piece)
         try:
             piece.decode()  # expat would wait for the rest of a character cut short

@@ -61,13 +61,13 @@ class Scanner:
         del self._held[:count]
         self._looked = 0
 
-    def next_piece(self) -> bytearray | None:
+    def next_piece(self) -> bytes | None:
         """Take the next piece out of what is held; None while its end is missing."""
         markup = self._next_markup()
         if markup is None:
             return None
         self._looked = 0
-        piece = self._held[: markup.end()]
+        piece = bytes(self._held[: markup.end()])
         del self._held[: markup.end()]
         return piece
 

@@ -7,14 +7,11 @@ lines that begin with `  | `.
 """
 
 import os
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from syslog import LOG_INFO
 from typing import TextIO
 
-from prosody_admin.errors import JournalUnavailableError
-from prosody_admin.sd.entries import IDENTIFIER, PREFIX, FieldValue, Journal, MessageId, entry
+from prosody_admin.sd.entries import IDENTIFIER, PREFIX, Journal
 
 
 def _now() -> datetime:
@@ -28,54 +25,18 @@ class ConsoleJournal(Journal):
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], datetime] = _now) -> None:
+        super().__init__()
         self._stream = stream
         self._clock = clock
-        self._dropped = 0
-        self._lock = threading.RLock()  # reentrant for the same reason as NativeJournal's
 
-    @property
-    def dropped(self) -> int:
-        """See Journal."""
-        return self._dropped
-
-    def record(
-        self, event: MessageId, message: str, priority: int = LOG_INFO, **fields: FieldValue
-    ) -> None:
-        """See Journal."""
-        try:
-            self._write(entry(event, message, priority, fields))
-        except OSError as error:
-            raise JournalUnavailableError(f"cannot write a record: {error.strerror}") from error
-
-    def log(
-        self,
-        message: str,
-        priority: int = LOG_INFO,
-        event: MessageId | None = None,
-        **fields: FieldValue,
-    ) -> None:
-        """See Journal."""
-        try:
-            self._write(entry(event, message, priority, fields))
-        except OSError:  # counted, and there is nowhere left to say so
-            self._dropped += 1
-
-    def flush(self) -> bool:
-        """See Journal; nothing ever waits."""
-        return True
-
-    def close(self) -> None:
-        """See Journal; the stream stays open."""
-
-    def _write(self, fields: dict[str, str]) -> None:
-        first, *more = (escaped(line) for line in fields["MESSAGE"].splitlines() or [""])
+    def _hand_over(self, full: dict[str, str]) -> None:
+        first, *more = (escaped(line) for line in full["MESSAGE"].splitlines() or [""])
         time = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
         parts = [f"{time} {IDENTIFIER}[{os.getpid()}]: {first}"]
-        parts += [f"{name}={escaped(fields[name])}" for name in fields if name.startswith(PREFIX)]
+        parts += [f"{name}={escaped(full[name])}" for name in full if name.startswith(PREFIX)]
         lines = ["\t".join(parts), *(f"  | {line}" for line in more)]
-        with self._lock:
-            self._stream.write("\n".join(lines) + "\n")
-            self._stream.flush()
+        self._stream.write("\n".join(lines) + "\n")
+        self._stream.flush()
 
 
 def escaped(text: str) -> str:

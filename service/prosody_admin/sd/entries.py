@@ -6,9 +6,12 @@ taken that a logging record has.
 """
 
 import re
+import threading
 from abc import ABC, abstractmethod
 from enum import Enum
 from syslog import LOG_INFO
+
+from prosody_admin.errors import JournalUnavailableError
 
 IDENTIFIER = "prosody-admin"
 """SYSLOG_IDENTIFIER of all our records, for `journalctl -t`."""
@@ -58,18 +61,18 @@ class MessageId(Enum):
 
 
 class Journal(ABC):
-    """Where records go. Usable from any thread; no call waits for the journal.
+    """Where records go. Usable from any thread.
 
     `record` and `log` take fields of our own by name, in upper case and without PREFIX. Both raise
     ValueError for a name that journald would drop, which is a mistake in the calling code.
     """
 
-    @property
-    @abstractmethod
-    def dropped(self) -> int:
+    def __init__(self) -> None:
+        self.dropped = 0
         """How many records that came by `log` were lost since the start."""
+        # Reentrant: a destructor that the garbage collector runs inside a call may log.
+        self._lock = threading.RLock()
 
-    @abstractmethod
     def record(
         self, event: MessageId, message: str, priority: int = LOG_INFO, **fields: FieldValue
     ) -> None:
@@ -78,8 +81,15 @@ class Journal(ABC):
         Raises JournalUnavailableError when that is not possible: the record is not kept, and what
         it was to announce must not happen.
         """
+        full = entry(event, message, priority, fields)
+        with self._lock:
+            try:
+                self._hand_over(full)
+            except OSError as error:
+                raise JournalUnavailableError(
+                    f"the journal does not take a record: {error.strerror}"
+                ) from error
 
-    @abstractmethod
     def log(
         self,
         message: str,
@@ -88,14 +98,27 @@ class Journal(ABC):
         **fields: FieldValue,
     ) -> None:
         """Hand a record over now or later; it may be lost, and is counted then."""
+        full = entry(event, message, priority, fields)
+        with self._lock:
+            try:
+                self._hand_over(full)
+            except OSError:  # absent, restarting, busy: this is what best-effort means
+                self._keep(full)
 
-    @abstractmethod
     def flush(self) -> bool:
         """Hand over what waits, as far as possible; return whether nothing waits any more."""
+        return True
+
+    def close(self) -> None:  # noqa: B027 - not every journal has something to close
+        """Flush and close; what still waits is lost. Idempotent."""
 
     @abstractmethod
-    def close(self) -> None:
-        """Flush and close; what still waits is lost. Idempotent."""
+    def _hand_over(self, full: dict[str, str]) -> None:
+        """Write what waits, then the record `full`; raise OSError when that is not possible."""
+
+    def _keep(self, full: dict[str, str]) -> None:
+        """Take a record that could not be handed over: for later, or as lost."""
+        self.dropped += 1
 
 
 def entry(

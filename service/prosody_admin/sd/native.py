@@ -14,13 +14,13 @@ import fcntl
 import os
 import socket
 import struct
-import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from syslog import LOG_INFO, LOG_WARNING
+from syslog import LOG_WARNING
 
-from prosody_admin.errors import JournalUnavailableError
-from prosody_admin.sd.entries import FieldValue, Journal, MessageId, entry
+from prosody_admin.sd.entries import Journal, MessageId, entry
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 
@@ -42,58 +42,22 @@ class NativeJournal(Journal):
     """
 
     def __init__(self, path: Path = JOURNAL_SOCKET) -> None:
+        super().__init__()
         # Not connected: the path is looked up for each record, so that a new journald is found.
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._path = os.fspath(path)
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
-        self._dropped = 0
+        self._sending = False
         self._gap = 0  # of the dropped ones, those that no record tells about yet
-        # Reentrant: collecting garbage inside a call may log a ResourceWarning.
-        self._lock = threading.RLock()
-
-    @property
-    def dropped(self) -> int:
-        """See Journal."""
-        return self._dropped
-
-    def record(
-        self, event: MessageId, message: str, priority: int = LOG_INFO, **fields: FieldValue
-    ) -> None:
-        """See Journal."""
-        payload = encode(entry(event, message, priority, fields))
-        with self._lock:
-            try:
-                self._send_queue()
-                self._send(payload)
-            except OSError as error:
-                raise JournalUnavailableError(
-                    f"journald does not take a record: {error.strerror};"
-                    f" {len(self._queue)} records wait for it"
-                ) from error
-
-    def log(
-        self,
-        message: str,
-        priority: int = LOG_INFO,
-        event: MessageId | None = None,
-        **fields: FieldValue,
-    ) -> None:
-        """See Journal."""
-        payload = encode(entry(event, message, priority, fields))
-        with self._lock:
-            try:
-                self._send_queue()
-                self._send(payload)
-            except OSError:  # journald is absent, restarting or busy: what the queue is for
-                self._enqueue(payload)
 
     def flush(self) -> bool:
         """See Journal."""
         with self._lock:
             try:
-                self._send_queue()
-            except OSError:  # as in `log`
+                with self._alone():
+                    self._send_queue()
+            except OSError:  # the rest waits on
                 return False
             return True
 
@@ -103,10 +67,27 @@ class NativeJournal(Journal):
             self.flush()
             self._socket.close()
 
-    def _enqueue(self, payload: bytes) -> None:
-        full = len(self._queue) >= QUEUE_RECORDS or self._queued_bytes + len(payload) > QUEUE_BYTES
-        if full or self._gap:
-            self._dropped += 1
+    def _hand_over(self, full: dict[str, str]) -> None:
+        with self._alone():
+            self._send_queue()
+            self._send(encode(full))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be busy for what a destructor logs while we send: it waits, and is sent only once."""
+        if self._sending:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        self._sending = True
+        try:
+            yield
+        finally:
+            self._sending = False
+
+    def _keep(self, full: dict[str, str]) -> None:
+        payload = encode(full)
+        records, size = len(self._queue) + 1, self._queued_bytes + len(payload)
+        if self._gap or records > QUEUE_RECORDS or size > QUEUE_BYTES:
+            self.dropped += 1
             self._gap += 1
         else:
             self._queue.append(payload)
@@ -117,11 +98,10 @@ class NativeJournal(Journal):
         while self._queue:
             self._send(self._queue[0])
             self._queued_bytes -= len(self._queue.popleft())
-        if self._gap:
-            message = f"{self._gap} records were lost here: journald did not take them"
-            fields: dict[str, FieldValue] = {"DROPPED": self._gap}
-            self._send(encode(entry(MessageId.AUDIT_GAP, message, LOG_WARNING, fields)))
-            self._gap = 0
+        if gap := self._gap:
+            message = f"{gap} records were lost here: journald did not take them"
+            self._send(encode(entry(MessageId.AUDIT_GAP, message, LOG_WARNING, {"DROPPED": gap})))
+            self._gap -= gap
 
     def _send(self, payload: bytes) -> None:
         """Send one record; raises OSError when journald does not take it now."""
