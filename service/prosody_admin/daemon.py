@@ -99,13 +99,13 @@ class Daemon:
             self._start()
             await self._shut_down(await self._stop)
         finally:
+            for listener in self._listeners:
+                listener.close()
             await self._service.sessions.abort()
             for number in (*handled, signal.SIGHUP):
                 self._loop.remove_signal_handler(number)
             for timer in self._timers.values():
                 timer.cancel()
-            for listener in self._listeners:
-                listener.close()
             self._modules.unload_all()
             await self._closer.wait_closed()
             self._journal.flush()

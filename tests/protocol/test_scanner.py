@@ -1,5 +1,7 @@
 """Where pieces end: at the same byte in whatever parts the stream arrives."""
 
+import time
+
 import pytest
 
 from prosody_admin.protocol.scanner import Scanner
@@ -41,6 +43,7 @@ def test_pieces_end_on_their_last_byte(pieces: list[bytes], trailing: bytes) -> 
     ("data", "markup"),
     [
         (b"text", 0),
+        (b"<a b='c'>text", 9),
         (b"text <", 1),
         (b"text <a b='>", 7),
         (b"text <a b='>'> text", 9),
@@ -54,6 +57,26 @@ def test_text_is_no_markup_however_long(data: bytes, markup: int) -> None:
     scanner.receive(data)
     scanner.next_piece()
     assert scanner.markup_bytes == markup
+
+
+def test_of_what_is_held_only_markup_counts() -> None:
+    scanner = Scanner()
+    scanner.receive(b"<a>text")
+    assert scanner.next_piece() == b"<a>"
+    assert scanner.next_piece() is None
+    assert scanner.markup_bytes == 0
+
+
+@pytest.mark.parametrize("text", [b"x>", b"<![CDATA[" + b"]>"])
+def test_text_is_looked_at_once(text: bytes) -> None:
+    """A byte at a time this takes half a second; again and again it takes twenty."""
+    scanner = Scanner()
+    scanner.receive(text)
+    began = time.process_time()
+    for _ in range(700_000):
+        scanner.receive(b"]")
+        assert scanner.next_piece() is None
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def unavailable() -> str | None:
 
 
 class BootError(Exception):
-    """The machine did not boot; the message has what it wrote to its console."""
+    """The machine ended or said nothing in time; a note has what it wrote to its console."""
 
 
 class Machine:
@@ -85,33 +85,27 @@ class Machine:
             [HERE / "rootfs", self.release], stdout=subprocess.PIPE, text=True, check=True
         ).stdout.strip()
         console = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
-        notifications = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        notifications.bind("")  # the kernel picks an abstract address: no file to remove later
-        address = "@" + notifications.getsockname()[1:].decode("ascii")
-        supervisor = stack.enter_context(
-            # Leaving its context closes its standard input, which is what ends it, and waits.
-            subprocess.Popen(
-                [HERE / "boot", rootfs],
-                stdin=subprocess.PIPE,
-                stdout=console,
-                stderr=console,
-                env={**os.environ, "NOTIFY_SOCKET": address},
-                start_new_session=True,  # Ctrl-C is for pytest, which then leaves the context
+        # PID 1 notifies for as long as it lives, and waits where nobody reads: an end to that.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+            notifications.bind("")  # the kernel picks an abstract address: no file to remove later
+            address = "@" + notifications.getsockname()[1:].decode("ascii")
+            supervisor = stack.enter_context(
+                # Leaving its context closes its standard input, which is what ends it, and waits.
+                subprocess.Popen(
+                    [HERE / "boot", rootfs],
+                    stdin=subprocess.PIPE,
+                    stdout=console,
+                    stderr=console,
+                    env={**os.environ, "NOTIFY_SOCKET": address},
+                    start_new_session=True,  # Ctrl-C is for pytest, which then leaves the context
+                )
             )
-        )
-        ended = os.pidfd_open(supervisor.pid)
-        stack.callback(os.close, ended)
-        state: dict[str, str] = {}
-        deadline = time.monotonic() + BOOT_SECONDS
-        while state.get("READY") != "1":
-            left = max(0.0, deadline - time.monotonic())
-            readable = select.select([notifications, ended], [], [], left)[0]
-            if notifications not in readable:
+            try:
+                return _leader_when_ready(notifications, supervisor.pid)
+            except BootError as error:
                 console.seek(0)
-                raise BootError(f"{self.release} did not boot; its console:\n{console.read()}")
-            lines = notifications.recv(4096).decode("utf-8").splitlines()
-            state.update((key, value) for key, _, value in (line.partition("=") for line in lines))
-        return int(state["X_NSPAWN_LEADER_PID"])
+                error.add_note(f"The console of {self.release}:\n{console.read()}")
+                raise
 
     def _entering(self, argv: tuple[str, ...], user: str | None) -> list[str]:
         """Return the command of the host that runs `argv` in the machine."""
@@ -192,6 +186,26 @@ class Machine:
         """Return a property of a unit, as `systemctl show` writes it."""
         shown = self.run("systemctl", "show", f"--property={wanted}", "--value", name, check=True)
         return shown.stdout.strip()
+
+
+def _leader_when_ready(notifications: socket.socket, supervisor: int) -> int:
+    """Wait for READY=1 (sd_notify(3)) and return the process id of the machine's PID 1.
+
+    Raises BootError if the supervisor ends before, or after BOOT_SECONDS.
+    """
+    state: dict[str, str] = {}
+    deadline = time.monotonic() + BOOT_SECONDS
+    ended = os.pidfd_open(supervisor)
+    try:
+        while state.get("READY") != "1":
+            left = max(0.0, deadline - time.monotonic())
+            if notifications not in select.select([notifications, ended], [], [], left)[0]:
+                raise BootError("the machine did not boot")
+            lines = notifications.recv(4096).decode("utf-8").splitlines()
+            state.update((key, value) for key, _, value in (line.partition("=") for line in lines))
+    finally:
+        os.close(ended)
+    return int(state["X_NSPAWN_LEADER_PID"])
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout: float = 10.0) -> None:

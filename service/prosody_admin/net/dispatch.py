@@ -107,7 +107,8 @@ class Dispatcher:
             for stanza in answer:
                 session.send(stanza)
         except StanzaError:  # of a module that did not sanitise what it says
-            session.send(_internal_error(session, name))
+            log.exception("session %s: the answer of %s cannot be sent", session.id, name)
+            session.send(_internal_error(session))
             outcome = "failed"
         self._audit.command_finished(session, command, outcome, clock() - started)
 
@@ -125,7 +126,8 @@ class Dispatcher:
                 repl_result(f"Error: {reason}; the outcome is unknown", error=True)
             ], "cancelled"
         except Exception:  # a module may raise anything; it ends here, recorded
-            return [_internal_error(session, name)], "failed"
+            log.exception("session %s: a handler of %s failed", session.id, name)
+            return [_internal_error(session)], "failed"
         if answer is None:
             return [repl_result(UNHANDLED, error=True)], "error"
         failed = any(stanza.get("type") == "error" for stanza in answer)
@@ -157,9 +159,8 @@ def _refusal(session: Session, stanza: Stanza) -> tuple[str, str] | None:
     return None
 
 
-def _internal_error(session: Session, event: str) -> Stanza:
-    """Log the exception being handled, and return all that the client gets to know of it."""
-    log.exception("session %s: a handler of %s failed", session.id, event)
+def _internal_error(session: Session) -> Stanza:
+    """Return all that a client gets to know of an exception; the journal has the rest."""
     return repl_result(f"Error: internal error (session {session.id})", error=True)
 
 

@@ -37,6 +37,7 @@ class Upstream:
         self._on_output = on_output
         self._opened: asyncio.Future[None] = loop.create_future()
         self._result: asyncio.Future[Stanza] | None = None
+        self._after_result: list[Stanza] = []
         self._ended = ""
         self.connection = Connection(
             file,
@@ -97,6 +98,8 @@ class Upstream:
             raise
         finally:
             self._result = None
+            # Not now: whoever waited for the result sends it first.
+            asyncio.get_running_loop().call_soon(self._pass_on_what_came_after)
 
     def close(self) -> None:
         """End the stream in order; what Prosody has not taken by now is dropped.
@@ -117,6 +120,8 @@ class Upstream:
     def stanza_received(self, stanza: Stanza) -> None:
         """Pass on output, take the result, and answer what only a person could."""
         match stanza.name:
+            case "repl-output" if self._after_result or (self._result and self._result.done()):
+                self._after_result.append(stanza)
             case "repl-output":
                 self._on_output(stanza)
             case "repl-result" if self._result is not None and not self._result.done():
@@ -138,6 +143,11 @@ class Upstream:
         if error is not None:
             self._end(f"Prosody's stream failed: {error.reason}")
         self._end("the connection to Prosody was lost" + (f": {reason}" if reason else ""))
+
+    def _pass_on_what_came_after(self) -> None:
+        after_result, self._after_result = self._after_result, []
+        for stanza in after_result:
+            self._on_output(stanza)
 
     def _end(self, reason: str) -> None:
         self._ended = self._ended or reason

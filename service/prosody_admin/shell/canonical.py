@@ -1,0 +1,55 @@
+"""The one spelling in which a line goes to Prosody, made of its value and nothing else."""
+
+from prosody_admin.shell.catalogue import Catalogue
+from prosody_admin.shell.flags import write_flag
+from prosody_admin.shell.lines import Call, Help, Literal, Table, parse
+
+_MIN_INTEGER = -(2**63)
+
+
+def canonical(line: Call | Help, catalogue: Catalogue | None = None) -> str:
+    """Return the text of which `parse`, with the same catalogue, makes exactly `line` again.
+
+    Without flags it is the call form, which both versions of Prosody read, else 13's array form.
+    Strings are in double quotes with `\\"` and `\\\\` for the only escapes, beyond ASCII as they
+    are; every character of them stands as itself in XML. Raises ValueError for a value that cannot
+    be written, which `parse` never returns.
+    """
+    text = _help(line) if isinstance(line, Help) else _call(line)
+    if parse(text, catalogue) != line:
+        raise ValueError("a value that no line has")
+    return text
+
+
+def _help(line: Help) -> str:
+    return f"help:{line.topic}()" if line.called else f"help {line.topic}".rstrip(" ")
+
+
+def _call(line: Call) -> str:
+    if not line.flags:
+        return f"{line.section}:{line.command}({_list(line.arguments)})"
+    flags = tuple(map(write_flag, line.flags))
+    return "{" + _list((line.section, line.command, *line.arguments, *flags)) + "}"
+
+
+def _list(values: tuple[Literal, ...]) -> str:
+    return ", ".join(map(_literal, values))
+
+
+def _literal(value: Literal) -> str:
+    match value:
+        case None:
+            return "nil"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case float():
+            # A numeral so large becomes infinity in Lua, which has no word for it.
+            return repr(value).replace("inf", "1e999")
+        case int():
+            # Its decimal digits without the minus do not fit into 64 bits.
+            return "0x8000000000000000" if value == _MIN_INTEGER else str(value)
+        case Table():
+            fields = (f"[{_literal(key)}] = {_literal(item)}" for key, item in value.fields)
+            return "{" + ", ".join([*map(_literal, value.items), *fields]) + "}"

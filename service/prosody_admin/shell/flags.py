@@ -1,0 +1,72 @@
+"""The flags of a command line, as Prosody 13 reads them (util/argparse.lua, mod_admin_shell.lua).
+
+Prosody takes flags for a few commands only. For the others the same words are arguments like any
+other, so that nobody can say what `--word` is without knowing the command.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from prosody_admin.shell.catalogue import Command, FlagKind
+from prosody_admin.shell.literals import NotLiteralError
+
+
+class Flag(NamedTuple):
+    """One flag: its name, with `_` where one types `-`, and its value; True without one."""
+
+    name: str
+    value: str | bool
+
+
+def read_flags(words: Sequence[str], command: Command) -> tuple[list[str], list[Flag]]:
+    """Tell the arguments among the words behind the command's name from its flags.
+
+    Raises NotLiteralError where Prosody would refuse the words or read more than one meaning from
+    them, and for `--`, behind which it drops every word.
+    """
+    arguments: list[str] = []
+    flags: list[Flag] = []
+    left = iter(words)
+    for word in left:
+        if not word.startswith("-"):
+            arguments.append(word)
+            continue
+        flag = _flag(word.removeprefix("--" if word.startswith("--") else "-"), command)
+        if flag is None:
+            raise NotLiteralError("no flag of this command")
+        if flag.value is True and command.flags[flag.name] is not FlagKind.SWITCH:
+            value = next(left, None)
+            if value is None:
+                raise NotLiteralError("a flag without its value")
+            flag = Flag(flag.name, value)
+        flags.append(flag)
+    if len(arguments) > command.parameters:
+        # Prosody puts the flags between these and the rest.
+        raise NotLiteralError("too many arguments for a command with flags")
+    return arguments, flags
+
+
+def write_flag(flag: Flag) -> str:
+    """Return the word that `read_flags` reads this flag from."""
+    name = flag.name.replace("_", "-")
+    if flag.value is True:
+        return f"--{name}"
+    if flag.value is False:
+        return f"--no-{name}"
+    return f"--{name}={flag.value}"
+
+
+def _flag(word: str, command: Command) -> Flag | None:
+    """Read one word, without the dashes before it; None where it is no flag of the command."""
+    spelled, equals, value = word.partition("=")
+    name = spelled.replace("-", "_")
+    kind = command.flags.get(name)
+    if len(word.encode()) == 1:
+        return None  # 13 looks for letters among short flags, of which it has none here
+    if kind is None:
+        name = name.removeprefix("no_")
+        negated = spelled.startswith("no-") and not equals
+        return Flag(name, False) if negated and command.flags.get(name) is FlagKind.SWITCH else None
+    if not equals:
+        return Flag(name, True)
+    return None if kind is FlagKind.SWITCH and not value else Flag(name, value)

@@ -1,0 +1,58 @@
+"""A journal in memory."""
+
+import asyncio
+import errno
+import os
+from dataclasses import dataclass
+
+from fakes.client import PATIENCE
+from prosody_admin.sd.entries import PREFIX, Journal, MessageId
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record, as journald would have got it; names of fields without our prefix."""
+
+    event: MessageId | None
+    message: str
+    priority: int
+    fields: dict[str, str]
+
+
+class MemoryJournal(Journal):
+    """Keeps every record; while not `available`, it takes none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[Record] = []
+        self.available = True
+        self._changed = asyncio.Event()
+
+    def _hand_over(self, full: dict[str, str]) -> None:
+        if not self.available:
+            raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        event = MessageId(full["MESSAGE_ID"]) if "MESSAGE_ID" in full else None
+        fields = {
+            name.removeprefix(PREFIX): value
+            for name, value in full.items()
+            if name.startswith(PREFIX)
+        }
+        self.records.append(Record(event, full["MESSAGE"], int(full["PRIORITY"]), fields))
+        self._changed.set()
+
+    def events(self) -> list[str]:
+        """Return the kinds of all records of sessions and commands, in order."""
+        names = [record.event.name for record in self.records if record.event is not None]
+        return [name for name in names if name.startswith(("SESSION", "COMMAND", "STREAM"))]
+
+    def of(self, event: MessageId) -> list[Record]:
+        """Return the records of one kind."""
+        return [record for record in self.records if record.event is event]
+
+    async def wait_for(self, event: MessageId, count: int = 1) -> Record:
+        """Wait until there are so many records of a kind; return the last of them."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.of(event)) < count:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.of(event)[count - 1]

@@ -1,0 +1,270 @@
+"""`net/sessions.py` and `net/session.py`: limits, order, and every way that a session ends."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from fakes.client import Client
+from fakes.prosody import FakeProsody, Held
+from fakes.service import running
+from prosody_admin.access.identity import Identity
+from prosody_admin.descriptors import DeferredFdCloser, File
+from prosody_admin.net.connection import Deadlines
+from prosody_admin.net.peer import Peer
+from prosody_admin.net.session import Attendant, Ending, Session, SessionLimits
+from prosody_admin.protocol.parser import DEFAULT_LIMITS
+from prosody_admin.protocol.stanza import Stanza, repl_result
+from prosody_admin.sd.journal import MessageId
+
+ALICE = Identity(pid=4711, uid=1000, gid=1000, user="alice")
+STOPPING = Ending("system-shutdown", "stopping")
+
+
+async def test_one_too_many_gets_an_error_result_not_a_close(tmp_path: Path) -> None:
+    async with running(tmp_path, limits={"sessions": 1}) as service:
+        with await service.client() as first, await service.client() as second:
+            await second.enter("admin:whoami()", "admin:version()")
+            stanzas, condition = await second.last_words()
+            text = "Error: too many sessions (1), try again later"
+            assert stanzas == [repl_result(text, error=True)] * 2
+            assert condition == "resource-constraint"
+            assert (await first.ask("admin:version()")).result.startswith("OK: ")
+            await service.journal.wait_for(MessageId.SESSION_CLOSED)
+            with await service.client() as third:
+                assert "too many" in (await third.ask("admin:version()")).result
+            await first.close()
+        with await service.client() as fourth:
+            assert (await fourth.ask("admin:version()")).result.startswith("OK: ")
+    assert service.journal.events()[:6] == [
+        "SESSION_OPENED",
+        "SESSION_REFUSED",
+        "COMMAND_REFUSED",
+        "COMMAND_REFUSED",
+        "SESSION_CLOSED",
+        "COMMAND_STARTED",
+    ] or service.journal.events()[:6] == [
+        "SESSION_OPENED",
+        "SESSION_REFUSED",
+        "COMMAND_REFUSED",
+        "COMMAND_REFUSED",
+        "COMMAND_STARTED",
+        "COMMAND_FINISHED",
+    ]
+    refused = service.journal.of(MessageId.SESSION_REFUSED)[0]
+    assert refused.fields["ERROR"] == "too many sessions (1), try again later"
+    assert service.journal.of(MessageId.STREAM_ERROR) == []
+
+
+async def test_the_limit_of_one_user_is_not_that_of_another(tmp_path: Path) -> None:
+    async with running(tmp_path, limits={"sessions_per_uid": 1}) as service:
+        with (
+            await service.client_of(ALICE) as first,
+            await service.client_of(ALICE) as second,
+            await service.client() as another,
+        ):
+            assert (await another.ask("admin:whoami()")).result.startswith("OK: ")
+            answer = await second.ask("admin:whoami()")
+            assert answer.result == "Error: too many sessions of alice (uid 1000) (1)"
+            assert (await first.ask("admin:whoami()")).result == "OK: you are alice (uid 1000)"
+
+
+async def test_a_refused_client_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    async with running(tmp_path, limits={"sessions": 1, "header_timeout": 0.1}) as service:
+        with await service.client(), await service.client() as refused:
+            stanzas, condition = await refused.last_words()
+            record = await service.journal.wait_for(MessageId.SESSION_CLOSED)
+    assert [stanza.text for stanza in stanzas] == ["Error: too many sessions (1), try again later"]
+    assert condition == "resource-constraint"
+    assert record.message.endswith("closed: too many sessions (1), try again later")
+
+
+async def test_refused_clients_are_bounded_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prosody_admin.net.sessions.REFUSED_SESSIONS_MAX", 1)
+    async with running(tmp_path, limits={"sessions": 1}) as service:
+        with await service.client() as first, await service.client():
+            with await Client.connect(service.path) as third:
+                assert await third.last_words() == ([], "")
+            assert len(service.sessions) == 2
+            assert (await first.ask("admin:version()")).result.startswith("OK: ")
+    assert any("closed unheard" in record.message for record in service.journal.records)
+
+
+async def test_a_session_whose_task_fails_is_logged_and_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_: Session) -> None:
+        raise LookupError
+
+    async with running(tmp_path) as service:
+        with monkeypatch.context() as patched:
+            patched.setattr(service.daemon._service.sessions._attendant, "session_opened", fails)
+            with await Client.connect(service.path) as client:
+                await client.open()
+                assert await client.last_words() == ([], "")
+            await service.journal.wait_for(MessageId.SESSION_CLOSED)
+        assert (await (client := await service.client()).ask("admin:version()")).result
+        client.vanish()
+    assert any("LookupError" in record.message for record in service.journal.records)
+
+
+# A session alone, served by attendants that misbehave.
+
+
+class Obliging:
+    """Answers every command; whatever a test wants differently, it overrides."""
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+
+    async def session_opened(self, session: Session) -> None:
+        pass
+
+    async def dispatch(self, session: Session, stanza: Stanza) -> None:
+        session.send(repl_result(f"OK: {stanza.text}"))
+
+    async def session_closed(self, session: Session, reason: str) -> None:
+        self.closed.append(reason)
+
+
+@asynccontextmanager
+async def served(attendant: Attendant) -> AsyncIterator[tuple[Session, Client]]:
+    """A session and its client; expects the session to end."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    closer = DeferredFdCloser()
+    session = Session(
+        "1",
+        File.adopt(ours.detach()),
+        Peer(ALICE, None),
+        attendant,
+        closer=closer,
+        limits=SessionLimits(Deadlines(10, 10, 10, 10), DEFAULT_LIMITS, 8),
+    )
+    task = asyncio.create_task(session.run())
+    with Client(theirs) as client:
+        await client.open()
+        yield session, client
+        async with asyncio.timeout(5):
+            await task
+    await closer.wait_closed()
+
+
+async def test_an_attendant_that_fails_ends_the_session_with_a_result() -> None:
+    class Failing(Obliging):
+        async def dispatch(self, session: Session, stanza: Stanza) -> None:
+            raise LookupError
+
+    attendant = Failing()
+    async with served(attendant) as (_, client):
+        await client.enter("a()", "b()")
+        stanzas, condition = await client.last_words()
+    text = "Error: internal error (session 1)"
+    assert stanzas[0] == repl_result(text, error=True)
+    assert condition == "internal-server-error"
+    assert attendant.closed == ["internal error (session 1)"]
+
+
+async def test_a_command_cancelled_before_it_began_has_a_result_too() -> None:
+    async with served(Obliging()) as (session, client):
+        await client.enter("a()")
+        while session._running is None:
+            await asyncio.tasks.sleep(0)
+        session.end(STOPPING)
+        session.cancel_command()
+        stanzas, condition = await client.last_words()
+    assert stanzas == [repl_result("Error: stopping", error=True)]
+    assert condition == "system-shutdown"
+
+
+async def test_the_first_ending_stays() -> None:
+    attendant = Obliging()
+    async with served(attendant) as (session, client):
+        assert (await client.ask("a()")).result == "OK: a()"
+        session.cancel_command()
+        session.end(STOPPING)
+        session.end(Ending("reset", "too late"))
+        assert await client.last_words() == ([], "system-shutdown")
+    assert attendant.closed == ["stopping"]
+
+
+async def test_who_has_not_asked_yet_gets_a_result_before_the_end() -> None:
+    async with served(Obliging()) as (session, client):
+        session.end(STOPPING)
+        stanzas, condition = await client.last_words()
+    assert stanzas == [repl_result("Error: stopping", error=True)]
+    assert condition == "system-shutdown"
+
+
+@pytest.mark.parametrize("leave", [Client.half_close, Client.vanish])
+async def test_a_client_that_leaves_ends_its_session(leave: Callable[[Client], None]) -> None:
+    attendant = Obliging()
+    async with served(attendant) as (_, client):
+        assert (await client.ask("a()")).result == "OK: a()"
+        leave(client)
+    assert len(attendant.closed) == 1
+
+
+async def test_stopping_lets_the_running_command_finish_and_answers_the_others(
+    tmp_path: Path,
+) -> None:
+    held = Held()
+    async with FakeProsody(tmp_path / "prosody", {"held()": held}) as prosody:
+        async with running(tmp_path, service={"drain_timeout": 5}) as service:
+            with await service.client() as client, await service.client() as idle:
+                await client.enter("held()", "b()", "c()")
+                await prosody.wait_for_line()
+                service.daemon.stop("a test")
+                stanzas, condition = await idle.last_words()
+                assert [stanza.text for stanza in stanzas] == ["Error: the service is stopping"]
+                assert condition == "system-shutdown"
+                held.release.set()
+                stanzas, condition = await client.last_words()
+    assert [stanza.text for stanza in stanzas] == [
+        "OK: held()",
+        "Error: the service is stopping",
+        "Error: the service is stopping",
+    ]
+    assert condition == "system-shutdown"
+    assert prosody.lines == ["held()"]
+    assert service.journal.of(MessageId.STREAM_ERROR) == []
+
+
+async def test_stopping_does_not_wait_for_ever(tmp_path: Path) -> None:
+    async with FakeProsody(tmp_path / "prosody", {"held()": Held()}) as prosody:
+        async with running(tmp_path, service={"drain_timeout": 0.05}) as service:
+            with await service.client() as client:
+                await client.enter("held()", "b()")
+                await prosody.wait_for_line()
+                service.daemon.stop("a test")
+                stanzas, condition = await client.last_words()
+                await service.ended()
+    assert [stanza.text for stanza in stanzas] == [
+        "Error: the service is stopping; the outcome is unknown",
+        "Error: the service is stopping",
+    ]
+    assert condition == "system-shutdown"
+    record = service.journal.of(MessageId.COMMAND_FINISHED)[0]
+    assert record.fields["RESULT"] == "cancelled"
+    record = service.journal.of(MessageId.SESSION_CLOSED)[0]
+    assert record.message.endswith("closed: the service is stopping")
+
+
+async def test_a_client_that_reads_nothing_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prosody_admin.net.sessions.FLUSH_SECONDS", 0.05)
+    async with running(tmp_path) as service:
+        with await service.client() as client:
+            await client.ask("admin:version()")
+            (session,) = service.sessions
+            session.send(repl_result("x" * 1_000_000))
+            service.daemon.stop("a test")
+            await service.ended()
+    record = service.journal.of(MessageId.SESSION_CLOSED)[0]
+    assert record.message.endswith("closed: the session was cut off")
