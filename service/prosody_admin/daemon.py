@@ -68,32 +68,31 @@ class Daemon:
         self._listeners = [Listener(file, sessions, self._accepting_failed) for file in listening]
         self._places = ", ".join(map(listening_path, listening))
         self._stop: asyncio.Future[str] = self._loop.create_future()
-        self._stop_now = asyncio.Event()
+        self._killed_by: asyncio.Future[signal.Signals] = self._loop.create_future()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._complaint = ""
         self._failure: OSError | None = None
 
     def stop(self, reason: str) -> None:
-        """Have `run` end in order; `reason` is for the record. Only the first call counts."""
-        if not self._stop.done():
-            self._stop.set_result(reason)
+        """Have `run` end in order; `reason` is for the record. Only the first call counts.
+
+        From here on whoever connects stays in the backlog, for which systemd starts the service
+        again: nobody is accepted between this decision and what follows from it.
+        """
+        if self._stop.done():
+            return
+        for listener in self._listeners:
+            listener.stop()
+        self._notifier.stopping()
+        self._stop.set_result(reason)
 
     async def run(self) -> signal.Signals | None:
         """Serve until told to stop, or idle; return the signal that cut the ending short.
 
         Raises OSError if a listening socket failed, after everything else has ended in order.
         """
-        handled = (signal.SIGTERM, signal.SIGINT)
-        killed_by: list[signal.Signals] = []
-
-        def stop_on(received: signal.Signals) -> None:
-            if self._stop.done():
-                killed_by.append(received)
-                self._stop_now.set()
-            self.stop(f"{received.name} received")
-
-        for number in handled:
-            self._loop.add_signal_handler(number, stop_on, number)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._signalled, number)
         self._loop.add_signal_handler(signal.SIGHUP, self._reload)
         try:
             self._start()
@@ -102,7 +101,7 @@ class Daemon:
             for listener in self._listeners:
                 listener.close()
             await self._service.sessions.abort()
-            for number in (*handled, signal.SIGHUP):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 self._loop.remove_signal_handler(number)
             for timer in self._timers.values():
                 timer.cancel()
@@ -112,7 +111,13 @@ class Daemon:
             self._notifier.close()
         if self._failure is not None:
             raise self._failure
-        return killed_by[0] if killed_by else None
+        return self._killed_by.result() if self._killed_by.done() else None
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if not self._stop.done():
+            self.stop(f"{number.name} received")
+        elif not self._killed_by.done():
+            self._killed_by.set_result(number)
 
     def _start(self) -> None:
         self._load_modules()
@@ -152,17 +157,9 @@ class Daemon:
         self._notifier.status("; ".join(filter(None, [status, self._complaint])))
 
     def _leave(self) -> None:
-        """Leave, unless somebody came.
-
-        All within one callback: whoever connects from here on stays in the backlog, for which
-        systemd starts the service again.
-        """
-        if len(self._service.sessions):
-            return
-        for listener in self._listeners:
-            listener.stop()
-        self._notifier.stopping()
-        self.stop("idle")
+        """Leave, unless somebody came: within the callback that finds nobody there."""
+        if not len(self._service.sessions):
+            self.stop("idle")
 
     def _accepting_failed(self, error: OSError) -> None:
         self._failure = error
@@ -199,19 +196,13 @@ class Daemon:
             self._journal.log(str(error), LOG_ERR, MessageId.MODULE_FAILED)
 
     async def _shut_down(self, reason: str) -> None:
-        for listener in self._listeners:
-            listener.stop()
         seconds = self._service.settings.service.drain_timeout
-        self._notifier.stopping()
         self._notifier.status(f"stopping: {reason}")
         self._notifier.extend_timeout(2 * seconds + 2 * FLUSH_SECONDS)
         self._journal.log(f"Stopping: {reason}", LOG_INFO, MessageId.SERVICE_STOPPING)
         in_order = asyncio.create_task(self._end_sessions(seconds))
-        at_once = asyncio.create_task(self._stop_now.wait())
-        await asyncio.wait({in_order, at_once}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (in_order, at_once):
-            task.cancel()
-        await asyncio.wait({in_order, at_once})
+        self._killed_by.add_done_callback(lambda _: in_order.cancel())
+        await asyncio.wait({in_order})
 
     async def _end_sessions(self, seconds: float) -> None:
         try:
@@ -274,7 +265,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings()
     except SettingsError as error:
-        return _failed(error, os.EX_CONFIG)
+        sys.stderr.write(f"prosody-admind: {error}\n")
+        return os.EX_CONFIG
     if arguments.check_config:
         sys.stdout.write("The settings are in order.\n")
         return os.EX_OK
@@ -294,13 +286,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return os.EX_CANTCREAT if arguments.listen else os.EX_CONFIG
 
         async def serve() -> signal.Signals | None:
-            daemon = Daemon(
-                settings,
-                listening,
-                journal,
-                read_settings,
-                leaves_when_idle=not arguments.listen,
-            )
+            leaves = not arguments.listen
+            daemon = Daemon(settings, listening, journal, read_settings, leaves_when_idle=leaves)
             return await daemon.run()
 
         try:
@@ -313,8 +300,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(killed_by, signal.SIG_DFL)
         os.kill(os.getpid(), killed_by)
     return os.EX_OK
-
-
-def _failed(error: Exception, status: int) -> int:
-    sys.stderr.write(f"prosody-admind: {error}\n")
-    return status

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fakes.waiting import PATIENCE
 from prosody_admin.protocol.parser import UPSTREAM_LIMITS
 from prosody_admin.protocol.stanza import Stanza, repl_input
 from prosody_admin.protocol.stream import (
@@ -18,9 +19,6 @@ from prosody_admin.protocol.stream import (
     StreamFailed,
     StreamOpened,
 )
-
-PATIENCE = 10.0
-"""Seconds after which a test that waits for something fails."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +41,12 @@ class Client:
         self._at_eof = False
 
     @classmethod
-    async def connect(cls, path: Path, *, receive_bytes: int | None = None) -> Self:
+    async def connect(cls, path: Path) -> Self:
         """Connect, and say nothing yet."""
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        if receive_bytes is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        client = cls(sock)
+        client = cls(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         try:
             async with asyncio.timeout(PATIENCE):
-                await asyncio.get_running_loop().sock_connect(sock, str(path))
+                await asyncio.get_running_loop().sock_connect(client.socket, str(path))
         except BaseException:
             client.vanish()
             raise

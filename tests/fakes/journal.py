@@ -5,7 +5,7 @@ import errno
 import os
 from dataclasses import dataclass
 
-from fakes.client import PATIENCE
+from fakes.waiting import PATIENCE
 from prosody_admin.sd.entries import PREFIX, Journal, MessageId
 
 
@@ -40,10 +40,15 @@ class MemoryJournal(Journal):
         self.records.append(Record(event, full["MESSAGE"], int(full["PRIORITY"]), fields))
         self._changed.set()
 
-    def events(self) -> list[str]:
-        """Return the kinds of all records of sessions and commands, in order."""
-        names = [record.event.name for record in self.records if record.event is not None]
-        return [name for name in names if name.startswith(("SESSION", "COMMAND", "STREAM"))]
+    def events(self, session: str | None = None) -> list[str]:
+        """Return the kinds of all records of sessions and commands, or of one session's."""
+        return [
+            record.event.name
+            for record in self.records
+            if record.event is not None
+            and record.event.name.startswith(("SESSION", "COMMAND", "STREAM"))
+            and session in {None, record.fields["SESSION"]}
+        ]
 
     def of(self, event: MessageId) -> list[Record]:
         """Return the records of one kind."""

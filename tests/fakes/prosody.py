@@ -2,12 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fakes.client import PATIENCE
+from fakes.waiting import PATIENCE, one_turn
 from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
 from prosody_admin.protocol.stream import Role, StanzaReceived, Stream
 
@@ -63,7 +63,7 @@ Behaviour = Callable[[Conversation, Stanza], Awaitable[None]]
 class FakeProsody:
     """Listens on `path`; a line that `answers` does not name gets `OK: <the line>`."""
 
-    def __init__(self, path: Path, answers: dict[str, Behaviour] | None = None) -> None:
+    def __init__(self, path: Path, answers: Mapping[str, Behaviour] | None = None) -> None:
         self.path = path
         self.answers = answers or {}
         self.greets: Behaviour | None = None
@@ -120,7 +120,7 @@ class FakeProsody:
         listening.bind(str(self.path))
         listening.listen()
         self._spawn(self._accept(listening))
-        await asyncio.tasks.sleep(0)  # so that the task owns the socket before anything else
+        await one_turn()  # so that the task owns the socket before anything else
         return self
 
     async def __aexit__(

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fakes.client import PATIENCE, Client
+from fakes.client import Client
 from fakes.journal import MemoryJournal
+from fakes.waiting import PATIENCE
 from prosody_admin.access.identity import Identity
 from prosody_admin.config import Settings
 from prosody_admin.daemon import Daemon
@@ -19,7 +20,7 @@ from prosody_admin.descriptors import File
 from prosody_admin.net.peer import Peer
 from prosody_admin.net.session import Session
 from prosody_admin.sd.activation import bind_listener
-from prosody_admin.sd.journal import JournalHandler
+from prosody_admin.sd.journal import JournalHandler, MessageId
 
 
 def changed(settings: Settings, **tables: dict[str, Any]) -> Settings:
@@ -92,6 +93,7 @@ async def running(
         task = asyncio.create_task(daemon.run())
         service = Running(path, settings, journal, daemon, listening, task)
         try:
+            await journal.wait_for(MessageId.SERVICE_STARTED)
             yield service
         finally:
             daemon.stop("the test ends")

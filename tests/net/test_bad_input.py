@@ -92,6 +92,26 @@ async def test_instead_of_a_stanza(tmp_path: Path, bad: BadInput) -> None:
     assert "secret" not in repr(service.journal.records)
 
 
+async def test_a_client_that_never_speaks(tmp_path: Path) -> None:
+    async with running(tmp_path, limits={"header_timeout": 0.05}) as service:
+        with await Client.connect(service.path) as client:
+            client.stream.open()  # for its own understanding only
+            assert await client.last_words() == ([], "connection-timeout")
+            record = await service.journal.wait_for(MessageId.STREAM_ERROR)
+    assert record.fields["ERROR"] == "no stream header within 0.05 s"
+    assert service.journal.events() == ["STREAM_ERROR"]
+
+
+async def test_a_client_that_never_finishes(tmp_path: Path) -> None:
+    async with running(tmp_path, limits={"stanza_timeout": 0.05}) as service:
+        with await service.client() as client:
+            await client.send_bytes(b"<repl-input>secret")
+            assert await client.last_words() == ([], "connection-timeout")
+            await service.journal.wait_for(MessageId.SESSION_CLOSED)
+    assert service.journal.events() == ["SESSION_OPENED", "STREAM_ERROR", "SESSION_CLOSED"]
+    assert "secret" not in repr(service.journal.records)
+
+
 async def test_what_stands_before_it_is_not_answered_twice(tmp_path: Path) -> None:
     async with running(tmp_path) as service:
         with await service.client() as client:

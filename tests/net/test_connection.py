@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.client import Client
+from fakes.waiting import until
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import StreamError
 from prosody_admin.net.connection import Connection, Deadlines
@@ -124,8 +125,7 @@ async def test_who_is_held_back_by_us_has_no_deadline() -> None:
     async with connected(Deadlines(0.05, 0.05, 0.05, 10)) as (connection, told, client):
         await client.open()
         await client.send_bytes(b"<repl-input>a")
-        while not connection._awaited:
-            await asyncio.tasks.sleep(0)
+        await until(lambda: connection._awaited)
         connection.pause_reading()
         await asyncio.wait({told.lost}, timeout=0.15)
         assert not told.lost.done()
@@ -162,12 +162,9 @@ async def test_the_end_of_input_is_told_and_answers_still_go_out() -> None:
         client.stream.close()
         await client.send_bytes(client.stream.data_to_send())
         client.half_close()
-        while told.ends < 2:  # the closing tag, then the half-close
-            await asyncio.tasks.sleep(0)
-        assert connection.can_send
+        await until(lambda: told.ends == 2)  # the closing tag, then the half-close
         connection.send(repl_result("OK"))
         connection.close()
-        assert not connection.can_send
         connection.send(repl_result("dropped"))
         stanzas, failed = await client.last_words()
         assert (stanzas, failed) == ([repl_result("OK")], "")
@@ -175,9 +172,7 @@ async def test_the_end_of_input_is_told_and_answers_still_go_out() -> None:
 
 
 async def test_a_stream_error_of_the_peer_is_reported() -> None:
-    error = (
-        b"<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
-    )
+    error = b"<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
     async with connected(PATIENT) as (_, told, client):
         await client.open()
         await client.send_bytes(error)

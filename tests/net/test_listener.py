@@ -14,6 +14,7 @@ import pytest
 from descriptors.table import full_table
 from fakes.client import Client
 from fakes.service import Running, running
+from fakes.waiting import until
 from prosody_admin.descriptors import File
 from prosody_admin.errors import PeerError
 from prosody_admin.net.listener import ACCEPTS_AT_ONCE, Listener
@@ -41,10 +42,11 @@ def complaints(service: Running) -> list[str]:
     return [record.message for record in service.journal.records if record.event is None]
 
 
-async def until(service: Running, complaint: str, count: int = 1) -> None:
-    async with asyncio.timeout(5):
-        while sum(message.startswith(complaint) for message in complaints(service)) < count:
-            await asyncio.tasks.sleep(0)
+async def complained(service: Running, complaint: str, count: int = 1) -> None:
+    """Wait until the service has logged a complaint so often."""
+    await until(
+        lambda: sum(message.startswith(complaint) for message in complaints(service)) >= count
+    )
 
 
 async def test_many_at_once_are_all_accepted_and_in_order(tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ async def test_without_descriptors_clients_are_told_one_by_one_and_none_is_lost(
                 await client.open()
                 answer = await client.ask("admin:version()")
                 assert answer.result == NO_ROOM or answer.result.startswith("OK: ")
-            assert (await clients[-1].last_words() if answer.failed else "served")
+            assert await clients[-1].last_words() if answer.failed else "served"
             with await service.client() as later:
                 assert (await later.ask("admin:version()")).result.startswith("OK: ")
     assert complaints(service)[0] == "no room for a client: Too many open files"
@@ -104,7 +106,7 @@ async def test_who_vanishes_before_it_is_told_is_no_failure(tmp_path: Path) -> N
                 for client in clients:
                     client.socket.connect(str(service.path))
                     client.vanish()
-                await until(service, "no room for a client")
+                await complained(service, "no room for a client")
             with await service.client() as later:
                 assert (await later.ask("admin:version()")).result.startswith("OK: ")
 
@@ -116,8 +118,8 @@ async def test_not_even_room_to_say_so(tmp_path: Path) -> None:
             try:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
                 client.socket.connect(str(service.path))
-                await until(service, "not even room to say so")
-                await until(service, "still no room", 2)
+                await complained(service, "not even room to say so")
+                await complained(service, "still no room", 2)
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
             await client.open()
@@ -129,7 +131,7 @@ async def test_stopping_during_a_breather_closes_who_was_turned_away(tmp_path: P
         with sockets(1) as (client,):
             with full_table():
                 client.socket.connect(str(service.path))
-                await until(service, "no room for a client")
+                await complained(service, "no room for a client")
                 service.daemon.stop("now")
                 assert await service.ended() is None
             client.stream.open()
@@ -172,11 +174,16 @@ async def test_a_client_that_aborts_in_the_backlog_is_passed_over(
     assert failures == []
 
 
-async def test_a_listening_socket_that_broke_ends_the_service_in_order(tmp_path: Path) -> None:
+async def test_a_listening_socket_that_broke_ends_the_service_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: socket.socket) -> tuple[socket.socket, object]:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
     async with running(tmp_path) as service:
-        with await service.client() as client:
-            with service.listening.borrow_socket() as listening:
-                listening.shutdown(socket.SHUT_RDWR)
+        with await service.client() as client, sockets(1) as (late,):
+            monkeypatch.setattr(socket.socket, "accept", broken)
+            late.socket.connect(str(service.path))
             stanzas, condition = await client.last_words()
             with pytest.raises(OSError, match="Invalid argument") as raised:
                 await service.ended()

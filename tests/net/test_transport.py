@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from fakes.waiting import one_turn
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.net.transport import HIGH_WATER, LOW_WATER, Transport
 
@@ -58,7 +59,9 @@ async def read(peer: socket.socket, count: int) -> bytes:
     data = b""
     async with asyncio.timeout(5):
         while len(data) < count:
-            data += await asyncio.get_running_loop().sock_recv(peer, count - len(data))
+            piece = await asyncio.get_running_loop().sock_recv(peer, count - len(data))
+            assert piece, "the connection ended"
+            data += piece
     return data
 
 
@@ -89,7 +92,7 @@ async def test_while_reading_is_paused_the_kernel_keeps_what_comes() -> None:
         transport.pause_reading()
         transport.pause_reading()
         peer.send(b"x")
-        await asyncio.tasks.sleep(0)
+        await one_turn()
         assert told.data == b""
         transport.resume_reading()
         transport.resume_reading()

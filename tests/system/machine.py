@@ -117,17 +117,19 @@ class Machine:
         ]
 
     @contextlib.contextmanager
-    def spawn(self, *argv: str, user: str | None = None) -> Iterator[subprocess.Popen[str]]:
+    def spawn(
+        self, *argv: str, user: str | None = None, streams: int = subprocess.PIPE
+    ) -> Iterator[subprocess.Popen[str]]:
         """Start a command in the machine, as root or as `user` with all groups of the user.
 
-        Its three standard streams are pipes. It is killed, if it still runs, when the context is
-        left.
+        Its three standard streams are pipes, or all the descriptor `streams`. It is killed, if it
+        still runs, when the context is left.
         """
         with subprocess.Popen(
             self._entering(argv, user),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=streams,
+            stdout=streams,
+            stderr=streams,
             text=True,
             env=ENVIRONMENT,
             start_new_session=True,
@@ -162,11 +164,14 @@ class Machine:
         self.run("install", "-D", f"--mode={mode:o}", "/dev/stdin", path, stdin=content, check=True)
 
     def copy(self, source: Path, target: str) -> None:
-        """Copy a directory of the host; the copy is root's and readable for all."""
+        """Copy a directory of the host, without hidden files at its top and without byte code.
+
+        The copy is root's and readable for all.
+        """
         self.run("mkdir", "--parents", target, check=True)
         archive = subprocess.run(
             ["tar", "--create", "--owner=0", "--group=0", "--mode=u+w,go=rX"]
-            + ["--exclude=__pycache__", f"--directory={source}", "."],
+            + ["--exclude=./.*", "--exclude=__pycache__", f"--directory={source}", "."],
             stdout=subprocess.PIPE,
             check=True,
         ).stdout

@@ -1,71 +1,79 @@
 """A command at a terminal in a machine, for what behaves differently when somebody looks on."""
 
+import errno
 import os
 import re
 import select
-import shlex
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from system.machine import Machine
 
-COLUMNS = 120
-"""The terminal's width; wide enough that no line of the tests is broken."""
+ROWS, COLUMNS = 40, 120
+"""The terminal's size; wide enough that no line of the tests is broken."""
 
 
 class Terminal:
     """What stands at the terminal: types lines and waits for what appears."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    def __init__(self, process: subprocess.Popen[str], terminal: int) -> None:
         self._process = process
-        self._keyboard = process.stdin.fileno()
-        self._screen = process.stdout.fileno()
-        self._unread = b""
+        self._terminal = terminal
+        self._shown = ""
 
     def type(self, line: str) -> None:
         """Type a line, and Return."""
-        os.write(self._keyboard, line.encode("utf-8") + b"\n")
+        os.write(self._terminal, line.encode("utf-8") + b"\n")
 
     def expect(self, pattern: str, timeout: float = 10.0) -> re.Match[str]:
         """Wait until what appeared since the last match has the pattern, and take all up to there.
 
-        Raises AssertionError after `timeout` seconds or at the end of the output.
+        Raises AssertionError after `timeout` seconds or at the command's end.
         """
         deadline = time.monotonic() + timeout
-        while (found := re.search(pattern, shown := self._shown())) is None:
-            more = self._read(deadline)
-            assert more, f"no {pattern!r} but {shown!r}"
-        self._unread = shown[found.end() :].encode("utf-8")
+        while (found := re.search(pattern, self._shown)) is None:
+            assert self._read(deadline), f"no {pattern!r} but {self._shown!r}"
+        self._shown = self._shown[found.end() :]
         return found
 
     def ended(self, timeout: float = 10.0) -> int:
-        """Wait for the command's end and return its exit status; `timeout` in seconds."""
+        """Wait for the command's end, at most `timeout` seconds, and return its exit status.
+
+        Raises AssertionError or subprocess.TimeoutExpired for a command that goes on.
+        """
         deadline = time.monotonic() + timeout
         while self._read(deadline):
             pass
-        return self._process.wait(max(0.0, deadline - time.monotonic()))
-
-    def _shown(self) -> str:
-        return self._unread.decode("utf-8", errors="replace").replace("\r\n", "\n")
+        left = deadline - time.monotonic()
+        assert left > 0, f"goes on after {self._shown!r}"
+        return self._process.wait(left)
 
     def _read(self, deadline: float) -> bool:
-        """Read what there is; False at the end of the output and past the deadline."""
+        """Read what there is; False past the deadline and once the command is gone."""
         left = max(0.0, deadline - time.monotonic())
-        if not select.select([self._screen], [], [], left)[0]:
+        if not select.select([self._terminal], [], [], left)[0]:
             return False
-        data = os.read(self._screen, 65536)
-        self._unread += data
-        return bool(data)
+        try:
+            data = os.read(self._terminal, 65536)
+        except OSError as error:
+            if error.errno != errno.EIO:  # pty(7): nobody has the other side open
+                raise
+            return False
+        self._shown += data.decode("utf-8", errors="replace").replace("\r\n", "\n")
+        return True
 
 
 @contextmanager
 def at_terminal(machine: Machine, *argv: str, user: str | None = None) -> Iterator[Terminal]:
-    """Start a command at a terminal of the machine's own, which script(1) makes."""
-    command = f"stty columns {COLUMNS} && exec {shlex.join(argv)}"
-    recorded = ("script", "--quiet", "--return", "--flush", "--command", command, "/dev/null")
-    with machine.spawn(*recorded, user=user) as process:
-        yield Terminal(process)
+    """Start a command in the machine at a terminal of its own."""
+    ours, theirs = os.openpty()
+    try:
+        termios.tcsetwinsize(theirs, (ROWS, COLUMNS))
+        with machine.spawn(*argv, user=user, streams=theirs) as process:
+            os.close(theirs)
+            yield Terminal(process, ours)
+    finally:
+        os.close(ours)

@@ -5,13 +5,22 @@ import pytest
 from prosody_admin.sd.journal import MessageId
 from system.gate import SERVICE_UNIT, SOCKET, SOCKET_UNIT, THROUGH, drop_in, settings, through
 from system.machine import Machine, wait_until
-from system.terminal import at_terminal
+from system.terminal import Terminal, at_terminal
 
 pytestmark = pytest.mark.system
 
 
 def has_status(machine: Machine, text: str) -> None:
     wait_until(lambda: text in machine.unit(SERVICE_UNIT, "StatusText"), f"STATUS has {text!r}")
+
+
+def is_told_of_the_end(terminal: Terminal) -> None:
+    """prosodyctl reads a line from the keyboard before it looks at the connection again."""
+    terminal.type("")
+    terminal.expect("Error: the service is stopping")
+    terminal.type("server:version()")
+    terminal.expect("closed")
+    terminal.ended()
 
 
 def test_reload_takes_new_settings_and_keeps_the_sessions(gate: Machine) -> None:
@@ -57,8 +66,7 @@ def test_stop_ends_the_sessions_and_exits_with_0(gate: Machine) -> None:
     with at_terminal(gate, *THROUGH) as terminal:
         terminal.expect("prosody> ")
         gate.run("systemctl", "stop", SOCKET_UNIT, SERVICE_UNIT, check=True)
-        terminal.type("")  # prosodyctl reads the keyboard before it looks at the connection
-        terminal.ended()
+        is_told_of_the_end(terminal)
     assert gate.unit(SERVICE_UNIT, "ActiveState") == "inactive"
     assert gate.unit(SERVICE_UNIT, "Result") == "success"
     assert gate.unit(SERVICE_UNIT, "ExecMainStatus") == "0"
@@ -89,8 +97,7 @@ def test_restart_of_both_with_somebody_connected(gate: Machine) -> None:
     with at_terminal(gate, *THROUGH) as terminal:
         terminal.expect("prosody> ")
         gate.run("systemctl", "restart", SOCKET_UNIT, SERVICE_UNIT, check=True)
-        terminal.type("")
-        terminal.ended()
+        is_told_of_the_end(terminal)
     assert through(gate, "server", "version").returncode == 0
 
 

@@ -30,8 +30,8 @@ def test_a_command_gets_its_input_and_user_and_gives_its_status(machine: Machine
 
 
 def test_a_command_at_a_terminal_has_one(machine: Machine) -> None:
-    with at_terminal(machine, "sh", "-c", "tty && read line && exit $line") as terminal:
-        terminal.expect("/dev/pts/[0-9]+\n")
+    with at_terminal(machine, "sh", "-c", "test -t 0 && stty size && read line && exit $line") as terminal:
+        terminal.expect("40 120\n")
         terminal.type("7")
         assert terminal.ended() == 7
 

@@ -2,7 +2,7 @@
 
 from prosody_admin.shell.catalogue import Catalogue
 from prosody_admin.shell.flags import write_flag
-from prosody_admin.shell.lines import Call, Help, Literal, Table, parse
+from prosody_admin.shell.lines import Call, Help, Literal, parse
 
 _MIN_INTEGER = -(2**63)
 
@@ -50,6 +50,5 @@ def _literal(value: Literal) -> str:
         case int():
             # Its decimal digits without the minus do not fit into 64 bits.
             return "0x8000000000000000" if value == _MIN_INTEGER else str(value)
-        case Table():
-            fields = (f"[{_literal(key)}] = {_literal(item)}" for key, item in value.fields)
-            return "{" + ", ".join([*map(_literal, value.items), *fields]) + "}"
+    fields = (f"[{_literal(key)}] = {_literal(item)}" for key, item in value.fields)
+    return "{" + ", ".join([*map(_literal, value.items), *fields]) + "}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from prosody_admin.shell.catalogue import Command, FlagKind
-from prosody_admin.shell.literals import NotLiteralError
+from prosody_admin.shell.values import NotLiteralError
 
 
 class Flag(NamedTuple):

@@ -16,13 +16,13 @@ from typing import cast
 
 from prosody_admin.shell.catalogue import Catalogue, shipped
 from prosody_admin.shell.flags import Flag, read_flags
-from prosody_admin.shell.literals import KEYWORDS, NotLiteralError, Reader
-from prosody_admin.shell.values import Exact, Literal, Table, typed
+from prosody_admin.shell.literals import KEYWORDS, Reader
+from prosody_admin.shell.values import Exact, Literal, NotLiteralError, Table, typed
 
 __all__ = ["Call", "Flag", "Help", "Line", "Literal", "RawLua", "Table", "parse"]
 
-MAX_LINE = 65_536
-"""Bytes of a line; 13 takes 10,000 at most, 0.12 more than anybody types."""
+MAX_LINE = 16_384
+"""Bytes of a line: 13 takes 10,000 at most, and reading the worst of this size takes 12 ms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -102,7 +102,6 @@ def parse(line: str, catalogue: Catalogue | None = None) -> Line:
 
 def _call(line: bytes) -> Call:
     reader = Reader(line)
-    reader.space()
     section = _section(reader.name())
     reader.expect(b":")
     command = reader.name()

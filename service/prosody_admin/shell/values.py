@@ -5,21 +5,33 @@ them a line had: the types here compare by type as well. Their reprs show no val
 argument can be a password and a repr ends up in logs.
 """
 
+import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 
-class Exact:
+class NotLiteralError(Exception):
+    """What was read is no literal, or no command; the message says why and never quotes it.
+
+    It never leaves this package: whoever reads a line gets it as `RawLua`.
+    """
+
+    def __init__(self, reason: str, at: int | None = None) -> None:
+        super().__init__(reason if at is None else f"{reason}, at byte {at + 1}")
+
+
+class Exact(abc.ABC):
     """A frozen value that equals another of its class whose values are the same, types included.
 
-    `-0.0` is not `0.0` here. A subclass says in `_identity` what makes it what it is.
+    `-0.0` is not `0.0` here.
     """
 
     __slots__ = ()
 
+    @abc.abstractmethod
     def _identity(self) -> tuple[object, ...]:
-        raise NotImplementedError
+        """Return all that makes the value what it is, through `typed`."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -1,0 +1,304 @@
+"""`net/dispatch.py`: authorised, recorded, dispatched and answered, whatever handlers do."""
+
+import asyncio
+from pathlib import Path
+from syslog import LOG_ERR
+
+import pytest
+
+from fakes.client import Client
+from fakes.prosody import FakeProsody
+from fakes.service import Running, running
+from fakes.waiting import one_turn
+from prosody_admin.access.identity import OVERFLOW_UID, Identity
+from prosody_admin.errors import CommandError
+from prosody_admin.events import Handler
+from prosody_admin.net.dispatch import UNHANDLED, AdminEvent, SessionEvent
+from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
+from prosody_admin.sd.journal import MessageId
+from prosody_admin.shell.lines import Call
+
+ALICE = Identity(pid=4711, uid=1000, gid=1000, user="alice", login_uid=1000, unit="a.scope")
+PING = Stanza("ping", {"a": "b"}, "text", namespace="urn:example")
+
+
+def hook(service: Running, event: str, handler: Handler) -> None:
+    service.daemon._events.hook(event, handler, 100)
+
+
+async def test_a_command_leaves_its_trail(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        with await service.client() as client:
+            await client.ask('admin:close("secret")')
+            await client.close()
+            closed = await service.journal.wait_for(MessageId.SESSION_CLOSED)
+    assert service.journal.events() == [
+        "SESSION_OPENED",
+        "COMMAND_STARTED",
+        "COMMAND_FINISHED",
+        "SESSION_CLOSED",
+    ]
+    started = service.journal.of(MessageId.COMMAND_STARTED)[0].fields
+    assert (started["COMMAND"], started["VERDICT"], started["SEQUENCE"]) == (
+        "admin:close",
+        "allowed",
+        "1",
+    )
+    finished = service.journal.of(MessageId.COMMAND_FINISHED)[0].fields
+    assert (finished["COMMAND"], finished["RESULT"]) == ("admin:close", "error")
+    assert int(finished["DURATION_USEC"]) > 0
+    assert closed.fields["COMMANDS"] == "1"
+    assert {
+        record.fields["SESSION"]
+        for record in service.journal.records
+        if record.fields.get("SESSION")
+    } == {closed.fields["SESSION"]}
+    assert "secret" not in repr(service.journal.records)
+
+
+@pytest.mark.parametrize(
+    ("line", "recorded"),
+    [
+        ("admin:whoami()", "admin:whoami"),
+        ("help admin", "help admin"),
+        ("HELP", "help"),
+        (">os.exit('secret')", "raw Lua"),
+        ("user:password('a@b', 'secret')", "user:password"),
+    ],
+)
+async def test_what_is_recorded_of_a_line(tmp_path: Path, line: str, recorded: str) -> None:
+    async with FakeProsody(tmp_path / "prosody"), running(tmp_path) as service:
+        with await service.client() as client:
+            await client.ask(line)
+    assert service.journal.of(MessageId.COMMAND_STARTED)[0].fields["COMMAND"] == recorded
+    assert "secret" not in repr(service.journal.records)
+
+
+async def test_anybody_may_ask_who_they_are_and_nothing_else(tmp_path: Path) -> None:
+    async with FakeProsody(tmp_path / "prosody") as prosody, running(tmp_path) as service:
+        with await service.client_of(ALICE) as client:
+            assert (await client.ask("admin:whoami()")).output[-2:] == [
+                "Login: 1000",
+                "Unit: a.scope",
+            ]
+            assert not (await client.ask("help admin")).failed
+            for line in ("admin:sessions()", "user:list()", "help", "> 1", PING):
+                answer = await client.ask(line)
+                assert answer.failed
+                assert answer.result == (
+                    "Error: permission denied (default): needs root or the account that the"
+                    " service runs as"
+                )
+    assert prosody.lines == []
+    refused = service.journal.of(MessageId.COMMAND_REFUSED)
+    assert [record.fields["COMMAND"] for record in refused] == [
+        "admin:sessions",
+        "user:list",
+        "help",
+        "raw Lua",
+        "admin/urn:example:ping",
+    ]
+    assert {record.fields["RULE"] for record in refused} == {"default"}
+    assert refused[0].fields["PEER_USER"] == "alice"
+
+
+@pytest.mark.parametrize(
+    "nobody", [Identity(pid=0, uid=0, gid=0), Identity(pid=7, uid=OVERFLOW_UID, gid=0)]
+)
+async def test_a_peer_of_another_world_may_not_even_ask(tmp_path: Path, nobody: Identity) -> None:
+    async with running(tmp_path) as service:
+        with await service.client_of(nobody) as client:
+            answer = await client.ask("admin:whoami()")
+    assert answer.result.startswith("Error: permission denied (unknown-peer): ")
+
+
+@pytest.mark.parametrize("stanza", [PING, Stanza("repl-input", {}, "x", namespace="urn:example")])
+async def test_what_no_module_wants(tmp_path: Path, stanza: Stanza) -> None:
+    async with running(tmp_path) as service:
+        with await service.client() as client:
+            assert await client.ask(stanza) == await client.ask(Stanza("unknown"))
+            answer = await client.ask(stanza)
+            assert (answer.output, answer.result, answer.failed) == ([], UNHANDLED, True)
+
+
+async def test_events_of_another_namespace(tmp_path: Path) -> None:
+    got: list[AdminEvent] = []
+
+    def handler(event: AdminEvent) -> Stanza:
+        got.append(event)
+        return Stanza("pong", namespace="urn:example")
+
+    async with running(tmp_path) as service:
+        hook(service, "admin/urn:example:ping", handler)
+        with await service.client() as client:
+            await client.send(PING)
+            assert await client.stanza() == Stanza("pong", namespace="urn:example")
+    assert [(event.stanza, event.line) for event in got] == [(PING, None)]
+
+
+async def test_plain_and_async_handlers_and_output_before_the_result(tmp_path: Path) -> None:
+    async def handler(event: AdminEvent) -> list[Stanza] | None:
+        if event.line != Call("greeting", "hello"):
+            return None
+        event.session.send(repl_output("at once"))
+        await one_turn()
+        return [repl_output("later"), repl_result("OK: done")]
+
+    async with FakeProsody(tmp_path / "prosody"), running(tmp_path) as service:
+        hook(service, "admin/repl-input", handler)
+        with await service.client() as client:
+            answer = await client.ask("greeting:hello()")
+            assert (answer.output, answer.result) == (["at once", "later"], "OK: done")
+            assert (await client.ask("other()")).result == "OK: other()"
+
+
+async def test_elements_inside_a_line_are_refused(tmp_path: Path) -> None:
+    async with FakeProsody(tmp_path / "prosody") as prosody, running(tmp_path) as service:
+        with await service.client() as client:
+            for text in ("admin:whoami()", "x()"):
+                answer = await client.ask(Stanza("repl-input", {}, text, Stanza("b")))
+                assert (answer.result, answer.failed) == (
+                    "Error: a line is text, without elements",
+                    True,
+                )
+    assert prosody.lines == []
+    assert service.journal.of(MessageId.COMMAND_STARTED) == []
+
+
+def raises(_: AdminEvent) -> None:
+    raise LookupError("a secret of the module")
+
+
+async def raises_later(_: AdminEvent) -> None:
+    await one_turn()
+    raise LookupError("a secret of the module")
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        raises,
+        raises_later,
+        lambda _: 7,
+        lambda _: "OK",
+        lambda _: [],
+        lambda _: ["OK"],
+        lambda _: repl_output("no result"),
+        lambda _: [repl_result("too early"), repl_output("output")],
+        lambda _: [repl_result("one"), repl_result("two")],
+        lambda _: repl_result("OK\0"),
+    ],
+)
+async def test_a_handler_that_is_wrong(tmp_path: Path, handler: Handler) -> None:
+    async with running(tmp_path) as service:
+        hook(service, "admin/repl-input", handler)
+        with await service.client() as client:
+            (session,) = service.sessions
+            answer = await client.ask("x()")
+            assert answer.result == f"Error: internal error (session {session.id})"
+            assert answer.failed
+            service.daemon._events.unhook("admin/repl-input", handler)
+            assert not (await client.ask("admin:version()")).failed, "the session goes on"
+    finished = service.journal.of(MessageId.COMMAND_FINISHED)
+    assert [record.fields["RESULT"] for record in finished] == ["failed", "ok"]
+    (logged,) = (record for record in service.journal.records if record.priority == LOG_ERR)
+    assert logged.message.startswith(f"session {session.id}: ")
+    assert "\nTraceback (most recent call last):\n" in logged.message
+
+
+async def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
+    def handler(_: AdminEvent) -> None:
+        raise CommandError("no such user")
+
+    async with running(tmp_path) as service:
+        hook(service, "admin/repl-input", handler)
+        with await service.client() as client:
+            answer = await client.ask("x()")
+    assert (answer.output, answer.result, answer.failed) == ([], "Error: no such user", True)
+
+
+async def test_what_cannot_be_recorded_does_not_run(tmp_path: Path) -> None:
+    async with FakeProsody(tmp_path / "prosody") as prosody, running(tmp_path) as service:
+        with await service.client() as client:
+            service.journal.available = False
+            answer = await client.ask("x()")
+            assert (answer.result, answer.failed) == (
+                "Error: refused, it cannot be recorded now",
+                True,
+            )
+            service.journal.available = True
+            assert (await client.ask("y()")).result == "OK: y()"
+    assert prosody.lines == ["y()"]
+
+
+async def test_modules_are_told_of_sessions_that_were_admitted(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def connected(event: SessionEvent) -> None:
+        told.append(f"connected {event.session.id}")
+
+    async def disconnected(event: SessionEvent) -> None:
+        told.append(f"disconnected {event.session.id}")
+
+    async with running(tmp_path, limits={"sessions": 1}) as service:
+        hook(service, "admin-connected", connected)
+        hook(service, "admin-disconnected", disconnected)
+        with await service.client() as client, await service.client() as refused:
+            (session, _) = service.sessions
+            await refused.close()
+            await client.close()
+            await service.journal.wait_for(MessageId.SESSION_CLOSED, 2)
+        with await Client.connect(service.path):
+            pass
+    assert told == [f"connected {session.id}", f"disconnected {session.id}"]
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("event", ["admin-connected", "admin-disconnected"])
+async def test_a_module_that_fails_when_told_of_a_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, event: str, hangs: bool
+) -> None:
+    async def fails(_: SessionEvent) -> None:
+        if hangs:
+            await asyncio.get_running_loop().create_future()
+        raise LookupError
+
+    monkeypatch.setattr("prosody_admin.net.dispatch.ANNOUNCE_SECONDS", 0.05)
+    async with running(tmp_path) as service:
+        hook(service, event, fails)
+        with await service.client() as client:
+            assert not (await client.ask("admin:version()")).failed
+            await client.close()
+            await service.journal.wait_for(MessageId.SESSION_CLOSED)
+    (logged,) = (record for record in service.journal.records if record.priority == LOG_ERR)
+    assert f"a handler of {event} failed" in logged.message
+
+
+async def test_the_end_of_a_session_is_recorded_though_a_module_holds_it_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(_: SessionEvent) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr("prosody_admin.net.sessions.FLUSH_SECONDS", 0.05)
+    async with running(tmp_path) as service:
+        hook(service, "admin-disconnected", hangs)
+        with await service.client():
+            service.daemon.stop("a test")
+            await service.ended()
+    assert len(service.journal.of(MessageId.SESSION_CLOSED)) == 1
+
+
+async def test_a_pipelined_line_after_its_own_close_is_answered(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        with await service.client() as client:
+            (session,) = service.sessions
+            await client.send(
+                repl_input(f'admin:close("{session.id}")'), repl_input("admin:version()")
+            )
+            stanzas, condition = await client.last_words()
+    assert [stanza.text for stanza in stanzas] == [
+        f"OK: session {session.id} closed",
+        f"Error: closed by {session.identity}",
+    ]
+    assert condition == "undefined-condition"

@@ -1,0 +1,146 @@
+"""The catalogue: complete for both versions of Prosody, and strict about what it is given."""
+
+import pytest
+
+from prosody_admin.errors import SettingsError
+from prosody_admin.shell.catalogue import Catalogue, Command, CommandClass, FlagKind, shipped
+from shell.prosody_commands import ENVIRONMENT, problems, read, transcript, written
+
+
+@pytest.mark.parametrize("version", ["0.12", "13"])
+def test_the_catalogue_has_every_command_of_prosody(version: str) -> None:
+    assert problems(read(version), shipped()) == []
+
+
+@pytest.mark.parametrize("version", ["0.12", "13"])
+def test_a_command_that_is_missing_is_found_in_help_and_environment(version: str) -> None:
+    without = Catalogue(
+        {
+            (command.section, command.name): command
+            for command in shipped()
+            if (command.section, command.name) not in {("user", "list"), ("config", "load")}
+        }
+    )
+    answers = read(version)
+    both = ["config:load is missing", "user:list is missing"]  # the first has no help
+    assert problems(answers, without) == both
+    answers[ENVIRONMENT] = "Result: user:role\nuser:roles\n"
+    assert problems(answers, without) == both[1:]
+
+
+def test_flags_that_are_otherwise_are_found() -> None:
+    line = "Result: invite:create_reset 2 expires_after=array admin=kv\n"
+    assert problems({ENVIRONMENT: line}, shipped()) == [
+        "invite:create_reset has 2 arguments before its flags",
+        "invite:create_reset has the flag expires_after of the kind array",
+        "invite:create_reset has the flag admin of the kind kv",
+    ]
+
+
+def test_a_transcript_asks_for_the_help_of_every_section() -> None:
+    answers = read("13")
+    asked = []
+
+    def ask(line: str) -> str:
+        asked.append(line)
+        return answers[line]
+
+    assert transcript(ask) == answers
+    assert set(asked) == set(answers)
+    assert "help pubsub" in asked
+
+
+def test_a_transcript_keeps_commands_and_no_more(tmp_path: object) -> None:
+    answers = {
+        "help user": "Help: user\n\nuser list <x>\n    Lists\nuser:a(b) - text\nuser roles \n"
+    }
+    assert written(answers) == "prosody> help user\nuser list <x>\nuser:a(b)\nuser roles\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "command_class", "hosts", "secrets", "escalates"),
+    [
+        ("user:list", CommandClass.READ, (1,), (), ()),
+        ("user:create", CommandClass.WRITE, (1,), (2,), (3,)),
+        ("user:password", CommandClass.SECRET, (1,), (2,), ()),
+        ("user:set_role", CommandClass.WRITE, (1, 2), (), (2, 3)),
+        ("module:load", CommandClass.CODE, (2,), (3,), ()),
+        ("config:get", CommandClass.SECRET, (), (), ()),
+        ("config:set", CommandClass.CODE, (), (2, 3), ()),
+        ("watch:stanzas", CommandClass.STREAM, (), (), ()),
+        ("invite:show", CommandClass.SECRET, (1,), (2,), ()),
+    ],
+)
+def test_what_is_known_of_some(
+    name: str,
+    command_class: CommandClass,
+    hosts: tuple[int, ...],
+    secrets: tuple[int, ...],
+    escalates: tuple[int, ...],
+) -> None:
+    section, _, command = name.partition(":")
+    assert shipped().get(section, command) == Command(
+        section, command, command_class, hosts, secrets, escalates
+    )
+
+
+def test_an_invitation_can_make_an_admin_in_every_form() -> None:
+    command = shipped().get("invite", "create_account")
+    assert command
+    assert command.escalates == (2,)
+    assert command.escalating_flags == {"role", "group"}
+    assert command.flags == {
+        "role": FlagKind.ARRAY,
+        "group": FlagKind.ARRAY,
+        "expires_after": FlagKind.VALUE,
+    }
+    assert command.parameters == 1
+
+
+def test_an_unknown_command_is_unknown() -> None:
+    assert shipped().get("user", "no_such_command") is None
+
+
+def test_a_catalogue_is_extended_without_being_changed() -> None:
+    added = {"user": {"list": {"class": "write"}, "shout": {"class": "read", "hosts": [2]}}}
+    extended = shipped().extended(added)
+    assert extended.get("user", "list") == Command("user", "list", CommandClass.WRITE)
+    assert extended.get("user", "shout") == Command("user", "shout", CommandClass.READ, (2,))
+    assert extended.get("user", "create") == shipped().get("user", "create")
+    assert len(extended) == len(shipped()) + 1
+    assert shipped().get("user", "shout") is None
+
+
+@pytest.mark.parametrize(
+    ("sections", "complaint"),
+    [
+        ({"user": []}, "user: expected a table"),
+        ({"user": {"x": "read"}}, "user.x: expected a table"),
+        ({"user": {1: {}}}, "user: expected a table"),
+        ({"user": {"x-y": {"class": "read"}}}, "user.x-y: expected names"),
+        ({"us er": {"x": {"class": "read"}}}, "us er.x: expected names"),
+        ({"user": {"x\n": {"class": "read"}}}, "expected names"),
+        ({"user": {"x": {}}}, "user.x.class: expected one of read, write"),
+        ({"user": {"x": {"class": "Read"}}}, "user.x.class: expected one of read, write"),
+        ({"user": {"x": {"class": ["read"]}}}, "user.x.class: expected one of read, write"),
+        ({"user": {"x": {"class": "read", "host": [1]}}}, "user.x.host: no such key"),
+        ({"user": {"x": {"class": "read", "hosts": 1}}}, "user.x.hosts: expected positions"),
+        ({"user": {"x": {"class": "read", "hosts": [0]}}}, "user.x.hosts: expected positions"),
+        ({"user": {"x": {"class": "read", "secrets": [101]}}}, "user.x.secrets: expected"),
+        ({"user": {"x": {"class": "read", "escalates": [True]}}}, "user.x.escalates: expected"),
+        ({"user": {"x": {"class": "read", "flags": ["a"]}}}, "user.x.flags: expected a table"),
+        ({"user": {"x": {"class": "read", "flags": {"a": "b"}}}}, "user.x.flags: expected names"),
+        (
+            {"user": {"x": {"class": "read", "flags": {"a-b": "kv"}}}},
+            "user.x.flags: expected names",
+        ),
+        ({"user": {"x": {"class": "read", "parameters": -1}}}, "user.x.parameters: expected 0"),
+        ({"user": {"x": {"class": "read", "parameters": False}}}, "user.x.parameters: expected 0"),
+        ({"user": {"x": {"class": "read", "escalating_flags": ["a"]}}}, "expected names of its"),
+        ({"user": {"x": {"class": "read", "escalating_flags": "a"}}}, "expected names of its"),
+    ],
+)
+def test_wrong_facts_are_refused(sections: dict[str, object], complaint: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        shipped().extended(sections)
+    assert complaint in str(refused.value)

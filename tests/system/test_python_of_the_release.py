@@ -1,0 +1,26 @@
+"""The unit tests on the Python, expat, pytest and hypothesis of each release.
+
+Debian 12 has 3.11 and expat 2.5, Debian 13 has 3.13 and an expat with reparse deferral.
+"""
+
+import pytest
+
+from system.conftest import CHECKOUT
+from system.machine import Machine
+
+pytestmark = pytest.mark.system
+
+PYTHON = {"bookworm": "Python 3.11.", "trixie": "Python 3.13."}
+SECONDS = 300.0
+
+
+def test_unit_tests(machine: Machine) -> None:
+    assert machine.run("python3", "--version").stdout.startswith(PYTHON[machine.release])
+    machine.copy(CHECKOUT, "/root/checkout")
+    tested = machine.run(
+        *("env", "--chdir=/root/checkout", "python3", "-m", "pytest", "-q"),
+        *("-p", "no:cacheprovider", "-m", "not system", "tests"),
+        timeout=SECONDS,
+    )
+    print(tested.stdout[-10000:], tested.stderr)
+    assert tested.returncode == 0
