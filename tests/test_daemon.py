@@ -171,6 +171,16 @@ async def test_it_leaves_when_idle_and_not_before(
     assert service.journal.of(MessageId.SERVICE_STOPPING)[0].message == "Stopping: idle"
 
 
+async def test_being_idle_begins_with_the_end_of_the_last_session(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with running(tmp_path, leaves_when_idle=True, service={"idle_timeout": 0.2}) as service:
+        with await service.client():
+            await asyncio.wait({service.task}, timeout=0.1)
+        since = loop.time()
+        await service.ended()
+        assert loop.time() - since > 0.19
+
+
 @pytest.mark.parametrize(("leaves", "idle_timeout"), [(False, 0.01), (True, 0.0)])
 async def test_it_stays_when_told_so(tmp_path: Path, leaves: bool, idle_timeout: float) -> None:
     async with running(

@@ -148,11 +148,9 @@ class Daemon:
         if self._stop.done():  # what systemd shows now is why
             return
         count = len(self._service.sessions)
-        leaves = not count and self._leaves_when_idle and idle_timeout > 0
-        if leaves:
-            self._timers["idle"] = self._loop.call_later(idle_timeout, self._leave)
         status = f"{count} session{'s' if count != 1 else ''}"
-        if leaves:
+        if not count and self._leaves_when_idle and idle_timeout > 0:
+            self._timers["idle"] = self._loop.call_later(idle_timeout, self._leave)
             status += f", leaving after {idle_timeout:g} s without one"
         self._notifier.status("; ".join(filter(None, [status, self._complaint])))
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,8 +19,7 @@ class Conversation:
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.stream = Stream(Role.SERVER)
-        self.lines: list[Stanza] = []
-        """What came in, but for lines: answers to questions."""
+        self._stanzas: deque[Stanza] = deque()
         self.gone = asyncio.Event()
         """The service closed the connection, in order or not."""
 
@@ -47,9 +47,9 @@ class Conversation:
         while True:
             for event in self.stream.events_received():
                 if isinstance(event, StanzaReceived):
-                    self.lines.append(event.stanza)
-            if self.lines:
-                return self.lines.pop(0)
+                    self._stanzas.append(event.stanza)
+            if self._stanzas:
+                return self._stanzas.popleft()
             data = await asyncio.get_running_loop().sock_recv(self.socket, 65536)
             if not data:
                 return None
@@ -67,7 +67,7 @@ class FakeProsody:
         self.path = path
         self.answers = answers or {}
         self.greets: Behaviour | None = None
-        """Called for each connection in place of everything else."""
+        """What a connection gets in place of a header and answers, if anything."""
         self.received: list[Stanza] = []
         self.conversations: list[Conversation] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,9 +110,8 @@ class FakeProsody:
         finally:
             conversation.gone.set()
 
-    def _spawn(self, coroutine: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self._tasks.add(task)
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        self._tasks.add(asyncio.create_task(coroutine))
 
     async def __aenter__(self) -> Self:
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -131,7 +130,9 @@ class FakeProsody:
     ) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(result, Exception):  # an assertion of a behaviour, say
+                raise result
 
 
 # Behaviours.

@@ -100,8 +100,7 @@ async def test_what_waits_is_bounded_and_the_kernel_holds_the_client_back(tmp_pa
             await prosody.wait_for_line()
             sending = asyncio.create_task(client.send(*[line] * 50))
             (session,) = service.sessions
-            while session.connection.transport.reading:
-                await asyncio.wait({sending}, timeout=0.01)
+            await until(lambda: not session.connection.transport.reading)
             assert len(session._pending) == 2
             assert not sending.done()
             held.release.set()

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.client import Client
-from fakes.waiting import until
+from fakes.waiting import PATIENCE, until
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import StreamError
 from prosody_admin.net.connection import Connection, Deadlines
@@ -147,7 +147,8 @@ async def test_keepalive_is_a_space_after_silence(monkeypatch: pytest.MonkeyPatc
         await client.open()
         loop = asyncio.get_running_loop()
         started = loop.time()
-        assert [await loop.sock_recv(client.socket, 64) for _ in range(3)] == [b" "] * 3
+        async with asyncio.timeout(PATIENCE):
+            assert [await loop.sock_recv(client.socket, 64) for _ in range(3)] == [b" "] * 3
         assert 0.14 < loop.time() - started < 5
         connection.send(repl_output("x"))
         assert await client.stanza() == repl_output("x")

@@ -51,11 +51,11 @@ async def test_one_too_many_gets_an_error_result_not_a_close(tmp_path: Path) -> 
 
 
 async def test_the_limit_of_one_user_is_not_that_of_another(tmp_path: Path) -> None:
-    async with running(tmp_path, limits={"sessions_per_uid": 1}) as service:
+    async with running(tmp_path, limits={"sessions": 2, "sessions_per_uid": 1}) as service:
         with (
             await service.client_of(ALICE) as first,
             await service.client_of(ALICE) as second,
-            await service.client() as another,
+            await service.client() as another,  # for those who are refused do not count
         ):
             assert (await another.ask("admin:whoami()")).result.startswith("OK: ")
             answer = await second.ask("admin:whoami()")

@@ -1,5 +1,6 @@
 """`net/upstream.py`: a Prosody that is absent, slow, rude or not a Prosody, and comes back."""
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -8,8 +9,12 @@ import pytest
 from fakes import prosody as fake
 from fakes.prosody import Behaviour, Conversation, FakeProsody
 from fakes.service import running
-from prosody_admin.net.upstream import FULL_BACKLOG_PAUSE
-from prosody_admin.protocol.stanza import Stanza
+from fakes.waiting import PATIENCE
+from prosody_admin.descriptors import DeferredFdCloser
+from prosody_admin.errors import UpstreamError
+from prosody_admin.net.connection import Deadlines
+from prosody_admin.net.upstream import FULL_BACKLOG_PAUSE, Upstream
+from prosody_admin.protocol.stanza import Stanza, repl_input
 from prosody_admin.protocol.stream import Role, Stream
 
 
@@ -125,3 +130,24 @@ async def test_a_second_result_costs_the_connection_and_nothing_else(tmp_path: P
         with await service.client() as client:
             assert [(await client.ask("f()")).result for _ in range(3)] == ["OK: f()"] * 3
     assert len(prosody.conversations) == 3
+
+
+async def test_a_command_that_is_cancelled_takes_the_connection_with_it(tmp_path: Path) -> None:
+    closer = DeferredFdCloser()
+    async with FakeProsody(tmp_path / "prosody", {"f()": fake.never_answers}) as prosody:
+        upstream = await Upstream.connect(
+            prosody.path, lambda _: None, closer=closer, deadlines=Deadlines(10, 10, 10, 10)
+        )
+        running_command = asyncio.create_task(upstream.run(repl_input("f()")))
+        conversation = await prosody.wait_for_line()
+        running_command.cancel()
+        await asyncio.wait({running_command})
+        assert running_command.cancelled()
+        assert not upstream.usable
+        async with asyncio.timeout(PATIENCE):
+            await upstream.connection.wait_closed()
+            await conversation.gone.wait()
+        with pytest.raises(UpstreamError, match="lost: the command was cancelled"):
+            await upstream.run(repl_input("g()"))
+    await closer.wait_closed()
+    assert prosody.lines == ["f()"]

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prosody_admin.protocol.stanza import repl_input
-from prosody_admin.shell.canonical import canonical
+from prosody_admin.shell.canonical import MAX_CANONICAL, canonical
 from prosody_admin.shell.catalogue import Catalogue
-from prosody_admin.shell.lines import Call, Flag, Help, Literal, Table, parse
-from prosody_admin.shell.literals import KEYWORDS
+from prosody_admin.shell.lines import MAX_LINE, Call, Flag, Help, Literal, Table, parse
+from prosody_admin.shell.literals import KEYWORDS, MAX_ARGUMENTS
 from prosody_admin.shell.strings import is_plain
 
 
@@ -39,6 +39,10 @@ from prosody_admin.shell.strings import is_plain
         ("a:b(007, - 1, 0x10, 0x8000000000000000)", "a:b(7, -1, 16, 0x8000000000000000)"),
         ("a:b(1., .5, -0.0, 1e16, 0x.8)", "a:b(1.0, 0.5, -0.0, 1e+16, 0.5)"),
         ("a:b(1e999, -1e999)", "a:b(1e999, -1e999)"),
+        (
+            "a:b({[-9223372036854775808] = 1, [-1e999] = 2})",
+            "a:b({[0x8000000000000000] = 1, [-1e999] = 2})",
+        ),
         ("a:b({1;x=2,{nil},[true]={}})", 'a:b({1, {nil}, ["x"] = 2, [true] = {}})'),
     ],
 )
@@ -47,6 +51,26 @@ def test_spelling(text: str, spelling: str) -> None:
     assert isinstance(meaning, Call | Help)
     assert canonical(meaning) == spelling
     assert parse(spelling) == meaning
+
+
+@pytest.mark.parametrize(
+    "longest",
+    [
+        "a:b([[" + "\\" * (MAX_LINE - 9) + "]])",
+        "a:b([['" + '"' * (MAX_LINE - 10) + "]])",
+        "a:b({" + "1e15," * ((MAX_LINE - 7) // 5) + "})",
+        "a:b({" + ",".join(f"a{n}=1e15" for n in range((MAX_LINE - 7) // 11)) + "})",
+        "a:b({" + "1," * ((MAX_LINE - 7) // 2) + "})",
+        "a:b({" + ",".join(f"a{n}=1" for n in range((MAX_LINE - 7) // 10)) + "})",
+        "a:b({" + "{}," * ((MAX_LINE - 7) // 3) + "})",
+        "{" + '"a",' * MAX_ARGUMENTS + "}",
+    ],
+    ids=range(8),
+)
+def test_what_can_be_read_can_be_written(longest: str) -> None:
+    meaning = parse(longest)
+    assert isinstance(meaning, Call)
+    assert parse(canonical(meaning), max_bytes=MAX_CANONICAL) == meaning
 
 
 def names() -> st.SearchStrategy[str]:

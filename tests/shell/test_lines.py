@@ -124,6 +124,7 @@ def test_help_as_the_client_of_012_writes_it() -> None:
         ('{"a", "b"}, "c"', "after the end"),
         ('{"a", "b"};', "after the end"),
         (' {"a", "b"}', "expected a name"),
+        ("{" + '"a",' * 101 + "}", "too many arguments"),
         ('{"a", "b", ":c"}', "Prosody runs as Lua"),
         ('{"user", "list", ":c"}', "Prosody runs as Lua"),
         ('{"a", "b", "--flag"}', "unknown command"),

@@ -84,7 +84,9 @@ class Machine:
         rootfs = subprocess.run(
             [HERE / "rootfs", self.release], stdout=subprocess.PIPE, text=True, check=True
         ).stdout.strip()
-        console = stack.enter_context(tempfile.TemporaryFile("w+", errors="replace"))
+        console = stack.enter_context(
+            tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - the stack closes it
+        )
         # PID 1 notifies for as long as it lives, and waits where nobody reads: an end to that.
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
             notifications.bind("")  # the kernel picks an abstract address: no file to remove later
@@ -170,8 +172,10 @@ class Machine:
         """
         self.run("mkdir", "--parents", target, check=True)
         archive = subprocess.run(
-            ["tar", "--create", "--owner=0", "--group=0", "--mode=u+w,go=rX"]
-            + ["--exclude=./.*", "--exclude=__pycache__", f"--directory={source}", "."],
+            [
+                *("tar", "--create", "--owner=0", "--group=0", "--mode=u+w,go=rX"),
+                *("--exclude=./.*", "--exclude=__pycache__", f"--directory={source}", "."),
+            ],
             stdout=subprocess.PIPE,
             check=True,
         ).stdout
@@ -200,11 +204,11 @@ def _leader_when_ready(notifications: socket.socket, supervisor: int) -> int:
     """
     state: dict[str, str] = {}
     deadline = time.monotonic() + BOOT_SECONDS
-    ended = os.pidfd_open(supervisor)
+    told, ended = notifications.fileno(), os.pidfd_open(supervisor)
     try:
         while state.get("READY") != "1":
             left = max(0.0, deadline - time.monotonic())
-            if notifications not in select.select([notifications, ended], [], [], left)[0]:
+            if told not in select.select([told, ended], [], [], left)[0]:
                 raise BootError("the machine did not boot")
             lines = notifications.recv(4096).decode("utf-8").splitlines()
             state.update((key, value) for key, _, value in (line.partition("=") for line in lines))

@@ -19,9 +19,12 @@ HEADER = (
 )
 ASK = b"<repl-input>admin:status()</repl-input>"
 IDLE_TIMEOUT = 1.0
-STEP = 0.001
-SPREAD = 60
-"""Steps after the moment of leaving that are tried in turn: the service takes 30 ms to be gone."""
+EARLY = 0.003
+WINDOW = 0.100
+"""Seconds before and after the moment of leaving between which a client may come.
+
+The service takes two thirds of the window to be gone.
+"""
 
 DEADLINE = 120.0
 
@@ -46,15 +49,18 @@ def service_that_answers(path: str) -> str | None:
     return found[1].decode("ascii") if found else None
 
 
-def race(path: str, rounds: int) -> tuple[int, int]:
-    """Connect again and again around the moment of leaving; return departures and losses."""
+def race(path: str, rounds: int, shift: float) -> tuple[int, int]:
+    """Connect again and again around the moment of leaving; return departures and losses.
+
+    `shift`, from 0 to 1, is where between its own steps this one of several races is.
+    """
     departures, lost, tries = 0, 0, 0
     served_by = service_that_answers(path)
     deadline = time.monotonic() + DEADLINE
     while departures < rounds and time.monotonic() < deadline:
-        moment = time.monotonic() + IDLE_TIMEOUT + (tries % SPREAD - 2) * STEP
+        place = (tries % rounds + shift) / rounds
         tries += 1
-        time.sleep(max(0.0, moment - time.monotonic()))
+        time.sleep(IDLE_TIMEOUT - EARLY + WINDOW * place**2)  # most come close to the moment
         now_by = service_that_answers(path)
         if now_by is None:
             lost += 1
@@ -66,8 +72,10 @@ def race(path: str, rounds: int) -> tuple[int, int]:
 
 def main() -> None:
     rounds, paths = int(sys.argv[1]), sys.argv[2:]
-    with ThreadPoolExecutor(len(paths)) as pool:
-        for departures, lost in pool.map(race, paths, [rounds] * len(paths)):
+    count = len(paths)
+    shifts = [number / count for number in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        for departures, lost in pool.map(race, paths, [rounds] * count, shifts):
             print(departures, lost)
 
 

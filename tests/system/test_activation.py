@@ -50,8 +50,7 @@ def test_status_tells_how_many_are_connected(gate: Machine) -> None:
         assert terminal.ended() == 0
     wait_until(
         lambda: (
-            gate.unit(SERVICE_UNIT, "StatusText")
-            == "0 sessions, leaving after 60 s without one"
+            gate.unit(SERVICE_UNIT, "StatusText") == "0 sessions, leaving after 60 s without one"
         ),
         "the status says that nobody is connected",
     )

@@ -30,7 +30,9 @@ def test_a_command_gets_its_input_and_user_and_gives_its_status(machine: Machine
 
 
 def test_a_command_at_a_terminal_has_one(machine: Machine) -> None:
-    with at_terminal(machine, "sh", "-c", "test -t 0 && stty size && read line && exit $line") as terminal:
+    with at_terminal(
+        machine, "sh", "-c", "test -t 0 && stty size && read line && exit $line"
+    ) as terminal:
         terminal.expect("40 120\n")
         terminal.type("7")
         assert terminal.ended() == 7

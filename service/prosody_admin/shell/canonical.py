@@ -2,7 +2,10 @@
 
 from prosody_admin.shell.catalogue import Catalogue
 from prosody_admin.shell.flags import write_flag
-from prosody_admin.shell.lines import Call, Help, Literal, parse
+from prosody_admin.shell.lines import MAX_LINE, Call, Help, Literal, parse
+
+MAX_CANONICAL = 8 * MAX_LINE
+"""Bytes of a text written here: what grows most is `1e15,`, to four times its length."""
 
 _MIN_INTEGER = -(2**63)
 
@@ -12,11 +15,13 @@ def canonical(line: Call | Help, catalogue: Catalogue | None = None) -> str:
 
     Without flags it is the call form, which both versions of Prosody read, else 13's array form.
     Strings are in double quotes with `\\"` and `\\\\` for the only escapes, beyond ASCII as they
-    are; every character of them stands as itself in XML. Raises ValueError for a value that cannot
-    be written, which `parse` never returns.
+    are; XML carries every character of them. The text can be several times as long as what the
+    value was read from. Raises ValueError for a value that cannot be written, which `parse` never
+    returns.
     """
     text = _help(line) if isinstance(line, Help) else _call(line)
-    if parse(text, catalogue) != line:
+    # Nothing is trusted here, not even the lines above: what goes out is read again.
+    if parse(text, catalogue, max_bytes=MAX_CANONICAL) != line:
         raise ValueError("a value that no line has")
     return text
 

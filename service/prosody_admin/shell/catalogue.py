@@ -17,6 +17,8 @@ MAX_POSITION = 100
 """The last argument that a catalogue may speak of; no more fit into a call (literals.py)."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# 13 looks up a single letter somewhere else, and takes `--no-x` for the opposite of `x`.
+_FLAG = re.compile(r"(?!no_)[a-z][a-z0-9_]+", re.ASCII)
 
 
 class CommandClass(enum.StrEnum):
@@ -140,7 +142,7 @@ def _command(section: str, name: str, facts: _Facts) -> Command:
     parameters = facts.take("parameters", 0)
     if command_class not in list(CommandClass):
         raise SettingsError(f"{facts.key}.class: expected one of {', '.join(CommandClass)}")
-    if not all(_NAME.fullmatch(flag) and kind in kinds for flag, kind in flags.items()):
+    if not all(_FLAG.fullmatch(flag) and kind in kinds for flag, kind in flags.items()):
         raise SettingsError(f"{facts.key}.flags: expected names, and each {' or '.join(kinds)}")
     if type(parameters) is not int or not 0 <= parameters <= MAX_POSITION:
         raise SettingsError(f"{facts.key}.parameters: expected 0 to {MAX_POSITION}")

@@ -57,16 +57,15 @@ def write_flag(flag: Flag) -> str:
 
 
 def _flag(word: str, command: Command) -> Flag | None:
-    """Read one word, without the dashes before it; None where it is no flag of the command."""
-    spelled, equals, value = word.partition("=")
-    name = spelled.replace("-", "_")
-    kind = command.flags.get(name)
-    if len(word.encode()) == 1:
-        return None  # 13 looks for letters among short flags, of which it has none here
-    if kind is None:
-        name = name.removeprefix("no_")
-        negated = spelled.startswith("no-") and not equals
-        return Flag(name, False) if negated and command.flags.get(name) is FlagKind.SWITCH else None
-    if not equals:
-        return Flag(name, True)
-    return None if kind is FlagKind.SWITCH and not value else Flag(name, value)
+    """Read one word, without the dashes before it; None where it is no flag of the command.
+
+    A flag whose value is in the next word has the value True.
+    """
+    spelled, equals, text = word.partition("=")
+    name, value = spelled.replace("-", "_"), text if equals else True
+    if command.flags.get(name) in {FlagKind.VALUE, FlagKind.ARRAY}:
+        return Flag(name, value)
+    if spelled.startswith("no-") and not equals:
+        name, value = name.removeprefix("no_"), False
+    is_switch = command.flags.get(name) is FlagKind.SWITCH
+    return Flag(name, value) if is_switch and value != "" else None

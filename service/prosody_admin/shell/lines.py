@@ -16,7 +16,7 @@ from typing import cast
 
 from prosody_admin.shell.catalogue import Catalogue, shipped
 from prosody_admin.shell.flags import Flag, read_flags
-from prosody_admin.shell.literals import KEYWORDS, Reader
+from prosody_admin.shell.literals import KEYWORDS, MAX_ARGUMENTS, Reader
 from prosody_admin.shell.values import Exact, Literal, NotLiteralError, Table, typed
 
 __all__ = ["Call", "Flag", "Help", "Line", "Literal", "RawLua", "Table", "parse"]
@@ -78,7 +78,7 @@ _TOPIC = re.compile(r"[A-Za-z0-9]+", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-def parse(line: str, catalogue: Catalogue | None = None) -> Line:
+def parse(line: str, catalogue: Catalogue | None = None, *, max_bytes: int = MAX_LINE) -> Line:
     """Say what `line` means; never fails, for what is not understood is `RawLua`.
 
     The catalogue, by default the shipped one, tells which commands have flags.
@@ -91,7 +91,7 @@ def parse(line: str, catalogue: Catalogue | None = None) -> Line:
         encoded = line.encode()
     except UnicodeEncodeError:
         return RawLua("a lone surrogate")
-    if len(encoded) > MAX_LINE:
+    if len(encoded) > max_bytes:
         return RawLua("a line too long")
     try:
         # 13 wants the brace to be the very first character.
@@ -123,6 +123,8 @@ def _array(line: bytes, catalogue: Catalogue) -> Call | Help:
         return _help(words[1:])
     if len(words) < 2:
         raise NotLiteralError("an array without a section and a command")
+    if len(words) > MAX_ARGUMENTS:
+        raise NotLiteralError("too many arguments")
     if any(word.startswith(":") for word in words[2:]):
         raise NotLiteralError("a word with a colon first, which Prosody runs as Lua")
     return _command(_section(_name(words[0])), _name(words[1]), words[2:], catalogue)
@@ -130,14 +132,12 @@ def _array(line: bytes, catalogue: Catalogue) -> Call | Help:
 
 def _command(section: str, name: str, words: tuple[str, ...], catalogue: Catalogue) -> Call:
     command = catalogue.get(section, name)
-    if command is None:
-        if any(word.startswith("-") for word in words):
-            raise NotLiteralError("a flag for an unknown command")
-        return Call(section, name, words)
-    if not command.flags:
-        return Call(section, name, words)
-    arguments, flags = read_flags(words, command)
-    return Call(section, name, tuple(arguments), tuple(flags))
+    if command is not None and command.flags:
+        arguments, flags = read_flags(words, command)
+        return Call(section, name, tuple(arguments), tuple(flags))
+    if command is None and any(word.startswith("-") for word in words):
+        raise NotLiteralError("a flag for an unknown command")
+    return Call(section, name, words)
 
 
 def _help(topics: Sequence[str]) -> Help:

@@ -36,6 +36,7 @@ class Reader:
 
     def __init__(self, line: bytes) -> None:
         self._line = line
+        self._at = 0
         self._go_on(0)
 
     def at(self, token: bytes) -> bool:

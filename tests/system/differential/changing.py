@@ -4,55 +4,70 @@ from system.differential.line import Differs, Line, typed
 
 TOKEN = Differs(r"(?<=[=?;/ ])[A-Za-z0-9_-]{24}(?![A-Za-z0-9_-])", "a random token")
 ADDRESS = Differs(r"0x[0-9a-f]+", "another Prosody's address")
+NOW = Differs(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?", "a time that is counted from now")
+ROLE_ID = Differs(r"(?<=role<\[)[A-Za-z0-9_-]{12}", "a random id")
+# Lua seeds its hashes anew in each process, and what goes through a table goes in their order.
+INTERFACE = Differs(r"\[(\*|::)\]", "one of the interfaces, in a table's order")
+FUNCTION = Differs(r"in \w+ '[^']+'", "one of a function's names, in a table's order")
 
-ACCOUNTS = typed(
-    "user:create('juliet@localhost', 'a balcony')",
-    "user:create('juliet@localhost', 'again')",
-    "user:create('romeo@localhost', 'a ladder', 'prosody:member')",
-    "user:create('nurse@no.such', 'x')",
-    "user:create('not a@@jid', 'x')",
-    "user:create('\u017eofie@localhost', '\u00fc \"quoted\" \\\\ <&>')",
-    "user:create('tybalt@localhost', 'x', 'nonsense')",
-    "user:create()",
-    "user:password('juliet@localhost', 'a tomb')",
-    "user:password('nobody@localhost', 'x')",
-    "user:list('localhost')",
-    "user:list('localhost', '^j')",
-    "user:role('juliet@localhost')",
-    "user:role('juliet@localhost', 'localhost')",
-    "user:roles('juliet@localhost')",
-    "user:set_role('juliet@localhost', 'localhost', 'prosody:admin')",
-    "user:set_role('juliet@localhost', 'localhost', 'nonsense')",
-    "user:setroles('juliet@localhost', 'localhost', 'admin')",
-    "user:roles('juliet@localhost', 'localhost')",
-    "user:addrole('juliet@localhost', 'localhost', 'prosody:member')",
-    "user:delrole('juliet@localhost', 'localhost', 'prosody:member')",
-    "user:disable('juliet@localhost')",
-    "user:disable('nobody@localhost')",
-    "user:enable('juliet@localhost')",
-    "user:activity('juliet@localhost')",
-    "user:list_inactive('localhost', '1d')",
-    "roster:subscribe_both('juliet@localhost', 'romeo@localhost')",
-    "roster:show('juliet@localhost')",
-    "roster:unsubscribe_both('juliet@localhost', 'romeo@localhost')",
-    "roster:subscribe('juliet@localhost', 'nurse@no.such')",
-    "roster:unsubscribe('juliet@localhost', 'nurse@no.such')",
-    "user:create('mercutio@example.test', 'x')",
-    "flags:add('mercutio@example.test', 'plague', 'both houses')",
-    "flags:list('mercutio@example.test')",
-    "flags:find('example.test', 'plague')",
-    "flags:remove('mercutio@example.test', 'plague')",
-    "announce:all('example.test', 'draw')",
-    "announce:online('example.test', 'draw')",
-    "announce:role('example.test', 'prosody:member', 'draw')",
-    "user:delete('mercutio@example.test')",
-    "user:delete('mercutio@example.test')",
-    "user:restore('mercutio@example.test')",
-    "user:delete('romeo@localhost')",
+ACCOUNTS = (
+    *typed(
+        "user:create('juliet@localhost', 'a balcony')",
+        "user:create('juliet@localhost', 'again')",
+        "user:create('romeo@localhost', 'a ladder', 'prosody:member')",
+        "user:create('nurse@no.such', 'x')",
+        "user:create('not a@@jid', 'x')",
+        "user:create('\u017eofie@localhost', '\u00fc \"quoted\" \\\\ <&>')",
+    ),
+    Line(("user:create('tybalt@localhost', 'x', 'nonsense')",), (FUNCTION,)),
+    *typed(
+        "user:create()",
+        "user:password('juliet@localhost', 'a tomb')",
+        "user:password('nobody@localhost', 'x')",
+        "user:list('localhost')",
+        "user:list('localhost', '^j')",
+        "user:role('juliet@localhost')",
+        "user:role('juliet@localhost', 'localhost')",
+        "user:roles('juliet@localhost')",
+    ),
+    Line(("user:set_role('juliet@localhost', 'localhost', 'prosody:admin')",), (ROLE_ID,)),
+    *typed(
+        "user:set_role('juliet@localhost', 'localhost', 'nonsense')",
+        "user:setroles('juliet@localhost', 'localhost', 'admin')",
+        "user:roles('juliet@localhost', 'localhost')",
+        "user:addrole('juliet@localhost', 'localhost', 'prosody:member')",
+        "user:delrole('juliet@localhost', 'localhost', 'prosody:member')",
+        "user:disable('juliet@localhost')",
+        "user:disable('nobody@localhost')",
+        "user:enable('juliet@localhost')",
+        "user:activity('juliet@localhost')",
+    ),
+    Line(("user:list_inactive('localhost', '1d')",), (NOW,)),
+    *typed(
+        "roster:subscribe_both('juliet@localhost', 'romeo@localhost')",
+        "roster:show('juliet@localhost')",
+        "roster:unsubscribe_both('juliet@localhost', 'romeo@localhost')",
+        "roster:subscribe('juliet@localhost', 'nurse@no.such')",
+        "roster:unsubscribe('juliet@localhost', 'nurse@no.such')",
+        "user:create('mercutio@example.test', 'x')",
+        "flags:add('mercutio@example.test', 'plague', 'both houses')",
+    ),
+    Line(("flags:list('mercutio@example.test')",), (NOW,)),
+    Line(("flags:find('example.test', 'plague')",), (NOW,)),
+    *typed(
+        "flags:remove('mercutio@example.test', 'plague')",
+        "announce:all('example.test', 'draw')",
+        "announce:online('example.test', 'draw')",
+        "announce:role('example.test', 'prosody:member', 'draw')",
+        "user:delete('mercutio@example.test')",
+        "user:delete('mercutio@example.test')",
+        "user:restore('mercutio@example.test')",
+        "user:delete('romeo@localhost')",
+    ),
 )
 
 INVITATIONS = tuple(
-    Line((line,), (TOKEN,))
+    Line((line,), (TOKEN, NOW, ADDRESS))
     for line in (
         "invite:create_account('benvolio@localhost')",
         "invite:create_account('localhost')",
@@ -61,6 +76,8 @@ INVITATIONS = tuple(
         "invite:delete('localhost', 'none')",
         '{"invite", "create_account", "paris@localhost", "--role", "prosody:member"}',
         '{"invite", "create_reset", "nobody@localhost"}',
+        '{"invite", "create_account", "localhost", "--role"}',
+        '{"invite", "create_account", "localhost", "--nonsense"}',
     )
 )
 
@@ -72,10 +89,12 @@ ROOMS = (
     *typed("muc:room('hall@rooms.localhost'):get_name()", "muc:occupants('hall@rooms.localhost')"),
     *typed("muc:room('hall@rooms.localhost'):set_affiliation(true, 'juliet@localhost', 'owner')"),
     *typed("muc:affiliations('hall@rooms.localhost')", "muc:list('rooms.localhost')"),
-    *typed('{"muc", "room", "hall@rooms.localhost", ":get_name"}'),
+    Line(('{"muc", "room", "hall@rooms.localhost", ":get_name"}',), (ADDRESS,)),
     *typed("muc:room('hall@rooms.localhost'):destroy()", "muc:room('hall@rooms.localhost')"),
     *typed("pubsub:create_node('pubsub.localhost', 'news')"),
-    *typed("pubsub:create_node('pubsub.localhost', 'news')", "pubsub:list_nodes('pubsub.localhost')"),
+    *typed(
+        "pubsub:create_node('pubsub.localhost', 'news')", "pubsub:list_nodes('pubsub.localhost')"
+    ),
     *typed("pubsub:set_node_config_option('pubsub.localhost', 'news', 'title', 'The news')"),
     *typed("pubsub:get_node_config('pubsub.localhost', 'news', 'title')"),
     *typed("pubsub:list_items('pubsub.localhost', 'news')"),
@@ -89,14 +108,31 @@ SERVER = (
     *typed("module:load('motd', 'localhost')", "module:load('motd', 'localhost')"),
     *typed("module:reload('motd', 'localhost')", "module:unload('motd', 'localhost')"),
     *typed("module:unload('motd', 'localhost')", "module:load('nonsense', 'localhost')"),
-    *typed("module:reload('nonsense')", "module:load('roster', 'no.such')", "module:reload('time')"),
+    *typed(
+        "module:reload('nonsense')", "module:load('roster', 'no.such')", "module:reload('time')"
+    ),
     *typed("config:set('console_test', 'x')", "config:get('console_test')", "config:reload()"),
     *typed("config:load('/nonexistent')", "c2s:close('nobody@localhost')", "c2s:closeall()"),
     *typed("s2s:close('localhost', 'no.such')", "s2s:closeall()", "s2s:closeall('no.such')"),
     *typed("dns:addnameserver('127.0.0.1')", "dns:setnameserver('127.0.0.1')", "dns:purge()"),
-    *typed("debug:logevents('example.test')", "port:close(5269)", "port:close(5269)", "port:list()"),
-    *typed("port:close()", "port:close(99999)", "output:configure({preset = 'oneline'})"),
+    *typed("debug:logevents('example.test')", "port:close()", "port:close(99999)"),
+    Line(("port:close(5269)",), (INTERFACE,)),
+    Line(("port:close(5269)",), (INTERFACE,)),
+    Line(("port:list()",), (INTERFACE,)),
+    *typed("output:configure({preset = 'oneline'})"),
     *typed(">{a = {1, 2}}", "output:configure()", "output:configure('compact')", ">{a = {1, 2}}"),
+)
+
+FLAGS = tuple(
+    Line(words, (TOKEN, NOW))
+    for words in (
+        ("invite", "create_account", "localhost", "--role"),
+        ("invite", "create_account", "localhost", "--role", "prosody:member"),
+        ("invite", "create_account", "localhost", "--expires-after=1h"),
+        ("invite", "create_account", "localhost", "--nonsense"),
+        ("invite", "create_contact", "juliet@localhost", "--allow-registration"),
+        ("invite", "create_reset", "juliet@localhost", "--expires-after", "nonsense"),
+    )
 )
 
 WORDS = tuple(
@@ -119,7 +155,8 @@ WORDS = tuple(
     )
 )
 
-SHUTDOWN = Line(("server:shutdown('the end')",))
-"""The last of the command line's; an open session would end with it, ours does not."""
+ONE_SHOT: tuple[Line, ...] = (*ACCOUNTS, *INVITATIONS, *ROOMS, *SERVER, *FLAGS, *WORDS)
+"""For the command line."""
 
-CHANGING: tuple[Line, ...] = (*ACCOUNTS, *INVITATIONS, *ROOMS, *SERVER, *WORDS, SHUTDOWN)
+TYPED = tuple(line for line in ONE_SHOT if line.can_be_typed)
+"""For an interactive session."""

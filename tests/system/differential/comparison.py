@@ -1,9 +1,10 @@
 """Both ways to Prosody, side by side: its own socket, and the service's."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from system.conftest import prosody_answers
 from system.differential.line import Line
@@ -19,6 +20,7 @@ VirtualHost "example.test"
 	modules_enabled = { "flags", "announce" }
 Component "rooms.localhost" "muc"
 Component "pubsub.localhost" "pubsub"
+	modules_enabled = { "admin_shell" }
 """
 
 FRESH = """
@@ -28,14 +30,16 @@ systemctl reset-failed
 systemctl start prosody
 """
 
-_DRIVER = "/usr/local/lib/differential_driver.py"
+_HERE = Path(__file__).parent
+_DRIVER = "/usr/local/lib/differential/driver.py"
+_RAW_CLIENT = "/usr/local/lib/differential/raw_client.py"
 _PROMPT = "prosody> "
 _BATCH_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
 class OneShot:
-    """What one run of a client left behind."""
+    """What a client with a command line left behind."""
 
     status: int
     stdout: str
@@ -43,23 +47,24 @@ class OneShot:
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
-    """What an interactive client showed: the banner, what followed each prompt, and the rest."""
+class Session:
+    """What an interactive client showed: before the first prompt, and after each one."""
 
     status: int
-    answers: tuple[str, ...]
+    parts: tuple[str, ...]
 
 
 def prepare(machine: Machine) -> None:
-    """Give Prosody the hosts and components of the table, and nothing else that is in no package."""
+    """Give Prosody the hosts and components of the table, and nothing stored."""
     machine.put(HOSTS, HOSTS_LUA)
-    machine.put(_DRIVER, (Path(__file__).parent / "driver.py").read_text())
+    for program in (_DRIVER, _RAW_CLIENT):
+        machine.put(program, (_HERE / Path(program).name).read_text())
     fresh(machine)
 
 
 def restore(machine: Machine) -> None:
     """Leave Prosody as it was found: without accounts and with its own hosts."""
-    machine.run("rm", HOSTS, _DRIVER, check=True)
+    machine.run("rm", HOSTS, _DRIVER, _RAW_CLIENT, check=True)
     fresh(machine)
 
 
@@ -69,57 +74,76 @@ def fresh(machine: Machine) -> None:
     prosody_answers(machine)
 
 
-def one_shot(machine: Machine, lines: Iterable[Line], *ways: str) -> list[list[OneShot]]:
-    """Run each command line each way, in turns; return the results of each way."""
-    words = [line.words for line in lines]
-    done = _drive(machine, mode="one_shot", sockets=ways, lines=words)
+def one_shot(machine: Machine, lines: Sequence[Line], *ways: str) -> list[list[OneShot]]:
+    """Run the command lines one after the other, each way; return the results of each way."""
+    done = _drive(machine, "one_shot", ways, [line.words for line in lines])
     return [[OneShot(**result) for result in results] for results in done]
 
 
-def piped(machine: Machine, lines: Sequence[Line], *ways: str) -> list[Transcript]:
-    """Send the typed lines to an interactive client each way, one session each."""
-    return _interactive(machine, lines, ways, mode="piped")
+def piped(machine: Machine, lines: Sequence[Line], *ways: str) -> list[Session]:
+    """Send the lines to an interactive client off a terminal, each way."""
+    return [_session(shown) for shown in _drive(machine, "piped", ways, _typed(lines))]
 
 
-def at_terminal(
-    machine: Machine, lines: Sequence[Line], *ways: str, columns: int
-) -> list[Transcript]:
-    """Type the lines at a terminal each way, one session each; it is `columns` wide."""
-    return _interactive(machine, lines, ways, mode="terminal", columns=columns)
+def at_terminal(machine: Machine, lines: Sequence[Line], *ways: str) -> list[Session]:
+    """Type the lines to an interactive client at a terminal, each way."""
+    return [_session(shown) for shown in _drive(machine, "at_terminal", ways, _typed(lines))]
 
 
-def differences(lines: Iterable[Line], pair: Sequence[Sequence[OneShot]]) -> list[str]:
-    """Say what is not equal of the command lines, but for what the table allows."""
-    direct, through = pair
-    found = zip(lines, direct, through, strict=True)
-    return [
-        difference
-        for line, *results in found
-        for difference in _different(line, *map(_told, results))
-    ]
-
-
-def session_differences(lines: Sequence[Line], pair: Sequence[Transcript]) -> list[str]:
-    """Say what is not equal of two sessions, but for what the table allows."""
-    direct, through = pair
-    both = zip(_by_line(lines, direct), _by_line(lines, through), strict=True)
-    return [
-        difference
-        for (line, shown), (_, other) in both
-        for difference in _different(line, shown, other)
-    ]
-
-
-def _interactive(
-    machine: Machine, lines: Sequence[Line], ways: Iterable[str], **job: object
-) -> list[Transcript]:
-    typed = [line.typed for line in lines]
-    done = _drive(machine, sockets=ways, lines=typed, **job)
-    return [Transcript(shown["status"], tuple(shown["shown"].split(_PROMPT))) for shown in done]
-
-
-def _drive(machine: Machine, **job: object) -> list:
+def raw(machine: Machine, way: str, lines: Iterable[str]) -> list[tuple[str, bool]]:
+    """Send all lines at once; return the text and whether it failed, result by result."""
     ended = machine.run(
-        "python3", _DRIVER, stdin=json.dumps(job, default=list), timeout=_BATCH_SECONDS, check=True
+        *("runuser", "--user=prosody", "--", "python3", _RAW_CLIENT, way),
+        stdin=json.dumps(list(lines)),
+        check=True,
     )
-    return json.loads(ended.stdout)
+    return [(text, failed) for text, failed in json.loads(ended.stdout)]
+
+
+def one_shot_differences(
+    lines: Iterable[Line], direct: Iterable[OneShot], through: Iterable[OneShot]
+) -> list[str]:
+    """Say which command lines are answered differently, but for what the table allows."""
+    return [
+        f"{line.words}: directly {one}, through the service {other}"
+        for line, one, other in zip(lines, direct, through, strict=True)
+        if _masked(line, one) != _masked(line, other)
+    ]
+
+
+def session_differences(lines: Sequence[Line], direct: Session, through: Session) -> list[str]:
+    """Say which lines are answered differently, but for what the table allows."""
+    whole = len(lines) + 2  # what comes before the first prompt, and what follows the last one
+    if (len(direct.parts), len(through.parts)) != (whole, whole):
+        return [f"{len(lines)} lines: ended early, {direct.parts[-1]!r}, {through.parts[-1]!r}"]
+    found = zip([Line(("(begin)",)), *lines, Line(("(end)",))], direct.parts, through.parts)
+    differences = [
+        f"{line.words}: directly {one!r}, through the service {other!r}"
+        for line, one, other in found
+        if line.mask(one) != line.mask(other)
+    ]
+    if direct.status != through.status:
+        differences.append(f"exit status: directly {direct.status}, not {through.status}")
+    return differences
+
+
+def _masked(line: Line, result: OneShot) -> OneShot:
+    return OneShot(result.status, line.mask(result.stdout), line.mask(result.stderr))
+
+
+def _typed(lines: Iterable[Line]) -> list[str]:
+    assert all(line.can_be_typed for line in lines)
+    return [line.words[0] for line in lines]
+
+
+def _session(shown: dict[str, Any]) -> Session:
+    return Session(shown["status"], tuple(shown["shown"].split(_PROMPT)))
+
+
+def _drive(machine: Machine, mode: str, ways: Sequence[str], lines: Sequence[object]) -> list[Any]:
+    job = {"mode": mode, "sockets": ways, "lines": lines}
+    ended = machine.run(
+        *("python3", _DRIVER), stdin=json.dumps(job), timeout=_BATCH_SECONDS, check=True
+    )
+    done: list[Any] = json.loads(ended.stdout)
+    return done

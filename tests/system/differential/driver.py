@@ -12,15 +12,20 @@ import struct
 import subprocess
 import sys
 import termios
+from concurrent.futures import ThreadPoolExecutor
 
 PROMPT = b"prosody> "
-SECONDS = 20
+COLUMNS = 100
+"""The terminal's width: not Prosody's default, so that it shows whether the width arrives."""
+
+SECONDS = 30
 """Deadline of one client, which then has the exit status 124 of timeout(1)."""
 
 
 def client(socket: str, *words: str) -> list[str]:
     """Return the command line of a client that connects to `socket`."""
-    return ["timeout", "--foreground", str(SECONDS), "prosodyctl", "shell", f"--socket={socket}", *words]
+    deadline = ("timeout", "--foreground", str(SECONDS))
+    return [*deadline, "prosodyctl", "shell", f"--socket={socket}", *words]
 
 
 def one_shot(socket: str, words: list[str]) -> dict[str, object]:
@@ -30,8 +35,8 @@ def one_shot(socket: str, words: list[str]) -> dict[str, object]:
     )
     return {
         "status": ended.returncode,
-        "stdout": ended.stdout.decode(errors="backslashreplace"),
-        "stderr": ended.stderr.decode(errors="backslashreplace"),
+        "stdout": _text(ended.stdout),
+        "stderr": _text(ended.stderr),
     }
 
 
@@ -44,29 +49,29 @@ def piped(socket: str, lines: list[str]) -> dict[str, object]:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    return {"status": ended.returncode, "shown": ended.stdout.decode(errors="backslashreplace")}
+    return {"status": ended.returncode, "shown": _text(ended.stdout)}
 
 
-def at_terminal(socket: str, lines: list[str], columns: int) -> dict[str, object]:
+def at_terminal(socket: str, lines: list[str]) -> dict[str, object]:
     """Type the lines at a terminal, each at a prompt, then `quit`; what is typed is not shown."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        os.execvp("timeout", client(socket))
-    shown = [_until_prompt(terminal)]
-    for line in lines:
-        os.write(terminal, f"{line}\n".encode())
-        # readline(3) echoes in one piece or in many, as the bytes come in.
-        echo_and_answer = _until_prompt(terminal)
-        shown.append(echo_and_answer.partition(b"\n")[2])
-    os.write(terminal, b"quit\n")
-    shown.append(_until_prompt(terminal).partition(b"\n")[2])
-    _, status = os.waitpid(pid, 0)
+    terminal, of_client = pty.openpty()
+    fcntl.ioctl(of_client, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+    with subprocess.Popen(
+        client(socket), stdin=of_client, stdout=of_client, stderr=of_client
+    ) as running:
+        os.close(of_client)
+        shown = [_until_prompt(terminal)]
+        for line in [*lines, "quit"]:
+            os.write(terminal, f"{line}\n".encode())
+            # readline(3) echoes in one piece or in many, as the bytes come in.
+            echo_and_answer = _until_prompt(terminal)
+            shown.append(echo_and_answer.partition(b"\n")[2])
     os.close(terminal)
-    return {
-        "status": os.waitstatus_to_exitcode(status),
-        "shown": PROMPT.join(shown).decode(errors="backslashreplace"),
-    }
+    return {"status": running.returncode, "shown": _text(PROMPT.join(shown))}
+
+
+def _text(shown: bytes) -> str:
+    return shown.decode(errors="backslashreplace")
 
 
 def _until_prompt(terminal: int) -> bytes:
@@ -83,19 +88,20 @@ def _until_prompt(terminal: int) -> bytes:
     return shown.removesuffix(PROMPT)
 
 
+def many_one_shots(socket: str, lines: list[list[str]]) -> list[dict[str, object]]:
+    """Run the command lines one after the other."""
+    return [one_shot(socket, words) for words in lines]
+
+
+MODES = {"one_shot": many_one_shots, "piped": piped, "at_terminal": at_terminal}
+
+
 def main() -> None:
-    """Do the job that standard input describes."""
+    """Do the job that standard input describes: all sockets at the same time."""
     job = json.load(sys.stdin)
-    sockets, lines = job["sockets"], job["lines"]
-    match job["mode"]:
-        case "one_shot":  # in turns, so that what a clock shows is as near as can be
-            turns = [[one_shot(socket, words) for socket in sockets] for words in lines]
-            done: list[object] = [list(results) for results in zip(*turns, strict=True)]
-        case "piped":
-            done = [piped(socket, lines) for socket in sockets]
-        case "terminal":
-            done = [at_terminal(socket, lines, job["columns"]) for socket in sockets]
-    json.dump(done, sys.stdout)
+    with ThreadPoolExecutor() as pool:
+        done = pool.map(lambda socket: MODES[job["mode"]](socket, job["lines"]), job["sockets"])
+    json.dump(list(done), sys.stdout)
 
 
 main()
