@@ -61,3 +61,7 @@ class MemoryJournal(Journal):
                 self._changed.clear()
                 await self._changed.wait()
         return self.of(event)[count - 1]
+
+    def mentions(self, text: str) -> bool:
+        """Return whether `text` is anywhere in any record."""
+        return any(text in str(record) for record in self.records)

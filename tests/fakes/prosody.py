@@ -194,6 +194,11 @@ async def asks_for_a_password(conversation: Conversation, _: Stanza) -> None:
     await conversation.send(repl_result(said))
 
 
+async def asks_and_vanishes(conversation: Conversation, _: Stanza) -> None:
+    await conversation.send(Stanza("repl-request-input", {"type": "password", "id": "a'1"}))
+    conversation.vanish()
+
+
 def outputs(count: int, text: str = "x" * 1000) -> Behaviour:
     """Return a behaviour that sends `count` pieces of output and then its result."""
 

@@ -120,12 +120,83 @@ async def test_output_after_the_result_passes_through(tmp_path: Path) -> None:
     assert len(prosody.conversations) == 1
 
 
-async def test_a_question_for_a_password_is_cancelled(tmp_path: Path) -> None:
-    answers = {"user:password()": fake.asks_for_a_password}
-    async with FakeProsody(tmp_path / "prosody", answers), running(tmp_path) as service:
+ASKS = {"user:password()": fake.asks_for_a_password}
+QUESTION = Stanza("repl-request-input", {"type": "password", "id": "a'1"})
+
+
+async def test_a_question_is_cancelled_for_a_client_that_cannot_answer(tmp_path: Path) -> None:
+    async with FakeProsody(tmp_path / "prosody", ASKS), running(tmp_path) as service:
         with await service.client() as client:
             answer = await client.ask("user:password()")
     assert answer.result == "repl-requested-input a'1 cancel ''"
+
+
+@pytest.mark.parametrize("repl", [True, False])
+@pytest.mark.parametrize(
+    ("attributes", "text", "forwarded"),
+    [
+        ({"status": "submit"}, "s3cret", "submit 's3cret'"),
+        ({}, "s3cret", "submit 's3cret'"),
+        ({"status": "cancel"}, "", "cancel ''"),
+        ({"status": "cancel"}, "s3cret", "cancel ''"),
+    ],
+)
+async def test_a_question_and_its_answer_pass_through(
+    tmp_path: Path, repl: bool, attributes: dict[str, str], text: str, forwarded: str
+) -> None:
+    async with FakeProsody(tmp_path / "prosody", ASKS), running(tmp_path) as service:
+        with await service.client() as client:
+            await client.send(repl_input("user:password()", repl=repl), repl_input("next()"))
+            assert await client.stanza() == QUESTION
+            answer = {"id": "a'1", "type": "password", "{urn:x}y": "z", **attributes}
+            await client.send(Stanza("repl-requested-input", answer, text))
+            assert (await client.answer()).result == f"repl-requested-input a'1 {forwarded}"
+            assert (await client.answer()).result == "OK: next()"  # the answer overtook it
+            assert not service.journal.mentions("s3cret")
+
+
+async def test_an_answer_that_nobody_asked_for_is_refused_here(tmp_path: Path) -> None:
+    unasked = Stanza("repl-requested-input", {"id": "other", "type": "password"}, "s3cret")
+    async with FakeProsody(tmp_path / "prosody", ASKS) as prosody, running(tmp_path) as service:
+        with await service.client() as client:
+            assert (await client.ask(unasked)).failed
+            await client.send(repl_input("user:password()", repl=False))
+            assert await client.stanza() == QUESTION
+            await client.send(unasked, Stanza("repl-requested-input", {"id": "a'1"}, "right"))
+            assert (await client.answer()).result == "repl-requested-input a'1 submit 'right'"
+            assert (await client.answer()).failed  # the other one, in its turn
+            assert "s3cret" not in "".join(prosody.lines)
+            assert not service.journal.mentions("s3cret")
+
+
+async def test_too_many_commands_meanwhile_cancel_a_question(tmp_path: Path) -> None:
+    limits = {"pending_commands": 2}
+    async with (
+        FakeProsody(tmp_path / "prosody", ASKS),
+        running(tmp_path, limits=limits) as service,
+    ):
+        with await service.client() as client:
+            await client.send(repl_input("user:password()", repl=True))
+            assert await client.stanza() == QUESTION
+            await client.enter("a()", "b()", "c()")
+            assert (await client.answer()).result == "repl-requested-input a'1 cancel ''"
+            assert [(await client.answer()).result for _ in range(3)] == [
+                "OK: a()",
+                "OK: b()",
+                "OK: c()",
+            ]
+
+
+async def test_prosody_gone_before_the_answer(tmp_path: Path) -> None:
+    answers = {"user:password()": fake.asks_and_vanishes}
+    async with FakeProsody(tmp_path / "prosody", answers), running(tmp_path) as service:
+        with await service.client() as client:
+            await client.send(repl_input("user:password()", repl=True))
+            assert await client.stanza() == QUESTION
+            assert "outcome of the command is unknown" in (await client.answer()).result
+            late = await client.ask(Stanza("repl-requested-input", {"id": "a'1"}, "s3cret"))
+            assert late.failed
+            assert not service.journal.mentions("s3cret")
 
 
 async def test_megabytes_of_output_arrive_whole(tmp_path: Path) -> None:
@@ -136,7 +207,7 @@ async def test_megabytes_of_output_arrive_whole(tmp_path: Path) -> None:
             assert len(answer.output) == 5000
             assert answer.output[-1].startswith("4999 x")
             answer = await client.ask("g()")
-            assert [len(piece) for piece in answer.output] == [3_000_002]
+            assert "".join(answer.output) == "0 " + "z" * 3_000_000
 
 
 async def test_a_vanishing_client_ends_the_upstream_at_once(tmp_path: Path) -> None:

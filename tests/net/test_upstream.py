@@ -23,9 +23,12 @@ from prosody_admin.protocol.stream import Role, Stream
     [
         (fake.vanishes, "the connection to Prosody was lost: the peer closed its socket"),
         (fake.closes_with_tag, "Prosody closed the connection"),
-        (fake.talks_rubbish, "Prosody's stream failed: "),
+        (fake.talks_rubbish, "Prosody's stream failed (bad-format): "),
         (fake.says_something_else, "Prosody answered something that was not asked for"),
-        (fake.sends_half_a_stanza, "Prosody's stream failed: half a stanza, and the rest not"),
+        (
+            fake.sends_half_a_stanza,
+            "Prosody's stream failed (connection-timeout): half a stanza, and the rest not",
+        ),
     ],
 )
 async def test_prosody_fails_in_the_middle_and_the_next_command_finds_it_again(
@@ -83,8 +86,8 @@ async def nothing(_: Conversation, __: Stanza) -> None:
 @pytest.mark.parametrize(
     ("greeting", "reason"),
     [
-        (nothing, "Prosody's stream failed: no stream header within 0.05 s"),
-        (fake.talks_rubbish, "Prosody's stream failed: "),
+        (nothing, "Prosody's stream failed (connection-timeout): no stream header within 0.05 s"),
+        (fake.talks_rubbish, "Prosody's stream failed (not-well-formed): "),
         (fake.vanishes, "the connection to Prosody was lost: the peer closed its socket"),
         (greets_and_closes, "Prosody closed the connection"),
     ],
@@ -136,7 +139,11 @@ async def test_a_command_that_is_cancelled_takes_the_connection_with_it(tmp_path
     closer = DeferredFdCloser()
     async with FakeProsody(tmp_path / "prosody", {"f()": fake.never_answers}) as prosody:
         upstream = await Upstream.connect(
-            prosody.path, lambda _: None, closer=closer, deadlines=Deadlines(10, 10, 10, 10)
+            prosody.path,
+            lambda _: None,
+            lambda _: None,
+            closer=closer,
+            deadlines=Deadlines(10, 10, 10, 10),
         )
         running_command = asyncio.create_task(upstream.run(repl_input("f()")))
         conversation = await prosody.wait_for_line()

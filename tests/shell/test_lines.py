@@ -200,6 +200,8 @@ def test_no_repr_shows_an_argument() -> None:
         assert "hunter2" not in repr(meaning)
     assert "hunter2" not in repr(Table(("hunter2",), (("hunter2", "hunter2"),)))
     assert repr(parse('a:b("x", 1)')) == "<Call a:b, 2 arguments>"
+    flagged = parse('{"invite", "create_reset", "x", "--expires-after=1d"}')
+    assert repr(flagged) == "<Call invite:create_reset, 2 arguments>"
 
 
 def test_no_reason_shows_the_line() -> None:

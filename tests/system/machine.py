@@ -113,7 +113,8 @@ class Machine:
         """Return the command of the host that runs `argv` in the machine."""
         become = [f"--reuid={user}", f"--regid={user}", "--init-groups"]
         return [
-            *("/usr/bin/nsenter", f"--target={self._pid1}", "--all", "--"),
+            # Its root as well: on a host that is a chroot, its mounts begin with the host's.
+            *("/usr/bin/nsenter", f"--target={self._pid1}", "--all", "--root", "--wd", "--"),
             *(("setpriv", *become, "--") if user else ()),
             *argv,
         ]
@@ -214,7 +215,10 @@ def _leader_when_ready(notifications: socket.socket, supervisor: int) -> int:
             state.update((key, value) for key, _, value in (line.partition("=") for line in lines))
     finally:
         os.close(ended)
-    return int(state["X_NSPAWN_LEADER_PID"])
+    leader = int(state["X_NSPAWN_LEADER_PID"])
+    if os.path.samefile(f"/proc/{leader}/root", "/"):
+        raise BootError("the machine has the host's root: what is run in it would be run here")
+    return leader
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout: float = 10.0) -> None:

@@ -4,11 +4,12 @@ import re
 
 from prosody_admin.errors import CommandError, UpstreamError
 from prosody_admin.modules.api import Module, Service
+from prosody_admin.modules.client_style import style_of
 from prosody_admin.net.connection import Deadlines
 from prosody_admin.net.dispatch import AdminEvent, SessionEvent
 from prosody_admin.net.session import Session
 from prosody_admin.net.upstream import Upstream
-from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
+from prosody_admin.protocol.stanza import Stanza, repl_input
 
 WIDTH_MIN, WIDTH_MAX = 20, 1000
 """Columns that Prosody may be asked to format a table for; 9,999,999 made a row of 10 MB."""
@@ -18,81 +19,115 @@ _WIDTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 def load(module: Module) -> None:
     """Hook what Prosody answers; lower than anything that answers here."""
-    relay = Relay(module.service)
-    module.hook("admin/repl-input", relay.command, priority=-10)
-    module.hook("admin-disconnected", relay.disconnected)
-    module.at_unload(relay.close)
+    relays = Relays(module.service)
+    module.hook("admin/repl-input", relays.command, priority=-10)
+    module.hook("admin-disconnected", relays.disconnected)
+    module.at_unload(relays.close)
 
 
-class Relay:
-    """One upstream connection per session, opened at the first command that needs it."""
+class Relays:
+    """The relay of each session that has sent a command."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._upstreams: dict[Session, Upstream] = {}
+        self._relays: dict[Session, Relay] = {}
 
-    async def command(self, event: AdminEvent) -> Stanza:
-        """Have Prosody run the line, and return its result; output goes out as it comes.
+    async def command(self, event: AdminEvent) -> list[Stanza]:
+        """Have Prosody run the line; see `Relay.run`."""
+        relay = self._relays.get(event.session)
+        if relay is None:
+            relay = self._relays[event.session] = Relay(event.session, self._service)
+        return await relay.run(event.stanza)
+
+    def disconnected(self, event: SessionEvent) -> None:
+        """End the upstream connection of a session that is over."""
+        if relay := self._relays.pop(event.session, None):
+            relay.close()
+
+    def close(self) -> None:
+        """End every upstream connection."""
+        while self._relays:
+            _, relay = self._relays.popitem()
+            relay.close()
+
+
+class Relay:
+    """The way of one session to Prosody: a connection, opened at the first command."""
+
+    def __init__(self, session: Session, service: Service) -> None:
+        self._session = session
+        self._service = service
+        self._upstream: Upstream | None = None
+        self._style = style_of(Stanza("repl-input"))
+
+    async def run(self, line: Stanza) -> list[Stanza]:
+        """Have Prosody run `line`, and return its result; output goes out as it comes.
 
         A command is sent once at most. Raises CommandError when there is no result to be had,
         which says whether the command may have run.
         """
         try:
-            upstream = await self._upstream(event.session)
+            upstream = await self._connected()
         except UpstreamError as error:
             raise CommandError(f"not run: {error}") from error
+        self._style = style_of(line)
         try:
-            result = await upstream.run(_for_prosody(event.stanza))
+            result = await upstream.run(_for_prosody(line))
         except UpstreamError as error:
             unknown = "the outcome of the command is unknown" if error.sent else "not run"
             raise CommandError(f"{unknown}: {error}") from error
-        return repl_result(result.text, error=result.get("type") == "error")
-
-    def disconnected(self, event: SessionEvent) -> None:
-        """End the upstream connection of a session that is over."""
-        upstream = self._upstreams.pop(event.session, None)
-        if upstream is not None:
-            upstream.close()
+        return list(self._style.result(result))
 
     def close(self) -> None:
-        """End every upstream connection."""
-        while self._upstreams:
-            _, upstream = self._upstreams.popitem()
-            upstream.close()
+        """End the connection."""
+        if self._upstream is not None:
+            self._upstream.close()
 
-    async def _upstream(self, session: Session) -> Upstream:
-        upstream = self._upstreams.get(session)
-        if upstream is None or not upstream.usable:
-            upstream = await self._connect(session)
-            self._upstreams[session] = upstream
-            session.connection.feed_from(upstream.connection)
-        return upstream
+    async def _connected(self) -> Upstream:
+        if self._upstream is None or not self._upstream.usable:
+            settings = self._service.settings
+            self._upstream = await Upstream.connect(
+                settings.prosody.socket,
+                self._pass_on,
+                self._ask,
+                closer=self._service.closer,
+                deadlines=Deadlines(
+                    header=settings.prosody.connect_timeout,
+                    stanza=settings.limits.stanza_timeout,
+                    write=settings.limits.write_timeout,
+                    keepalive=settings.limits.keepalive_interval,
+                ),
+            )
+            self._session.connection.feed_from(self._upstream.connection)
+        return self._upstream
 
-    async def _connect(self, session: Session) -> Upstream:
-        settings = self._service.settings
+    def _pass_on(self, output: Stanza) -> None:
+        for piece in self._style.output(output):
+            self._session.send(piece)
 
-        def pass_on(output: Stanza) -> None:
-            failed, eol = output.get("type") == "error", output.get("eol") != "0"
-            session.send(repl_output(output.text, error=failed, eol=eol))
+    def _ask(self, question: Stanza) -> None:
+        """Pass a question on to a client that can answer it; else cancel, or Prosody would wait."""
+        upstream = self._upstream
+        assert upstream is not None  # it is who asks
 
-        return await Upstream.connect(
-            settings.prosody.socket,
-            pass_on,
-            closer=self._service.closer,
-            deadlines=Deadlines(
-                header=settings.prosody.connect_timeout,
-                stanza=settings.limits.stanza_timeout,
-                write=settings.limits.write_timeout,
-                keepalive=settings.limits.keepalive_interval,
-            ),
-        )
+        def answered(answer: Stanza | None) -> None:
+            if answer is None or answer.get("status") == "cancel":
+                upstream.answer(question, None)
+            else:
+                upstream.answer(question, answer.text)
+
+        if self._style.answers(question):
+            anew = {"type": question.get("type", ""), "id": question.get("id", "")}
+            self._session.ask(Stanza("repl-request-input", anew), answered)
+        else:
+            answered(None)
 
 
-def _for_prosody(stanza: Stanza) -> Stanza:
+def _for_prosody(line: Stanza) -> Stanza:
     """Write a line anew, with what Prosody knows of and nothing else that a client sent."""
-    width, repl = stanza.get("width", ""), stanza.get("repl")
+    width, repl = line.get("width", ""), line.get("repl")
     return repl_input(
-        stanza.text,
+        line.text,
         # Off a terminal the 13 client says "nil".
         width=_clamped(int(width)) if _WIDTH.fullmatch(width) else None,
         repl=None if repl is None else repl != "0",

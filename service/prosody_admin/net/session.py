@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,10 +13,16 @@ from prosody_admin.errors import StreamError
 from prosody_admin.net.connection import Connection, Deadlines
 from prosody_admin.net.peer import Peer
 from prosody_admin.protocol.parser import Limits
-from prosody_admin.protocol.stanza import Stanza, repl_result
+from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_result
 from prosody_admin.protocol.stream import Role
 
 log = logging.getLogger(__name__)
+
+ANSWER = (ADMIN_NS, "repl-requested-input")
+"""Namespace and name of a client's answer to a question."""
+
+Answered = Callable[[Stanza | None], None]
+"""Takes the answer to a question, or None when there is none to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,7 @@ class Session:
         self._attendant = attendant
         self._limit = limits.pending_commands
         self._pending: deque[Stanza] = deque()
+        self._questions: dict[str, Answered] = {}
         self._changed = asyncio.Event()
         self.opened = self._input_ended = False
         self._lost: str | None = None
@@ -99,6 +107,15 @@ class Session:
     def send(self, stanza: Stanza) -> None:
         """Send `stanza` to the client; dropped when it is gone."""
         self.connection.send(stanza)
+
+    def ask(self, question: Stanza, answered: Answered) -> None:
+        """Send `question`; `answered` is called once, with the answer or at the command's end.
+
+        The answer has the question's `id` and overtakes the commands that wait; an answer that
+        nobody asked for is a stanza like any other. Called back later, never from in here.
+        """
+        self._questions[question.get("id", "")] = answered
+        self.send(question)
 
     def end(self, ending: Ending) -> None:
         """Let the running command finish, answer those that wait with `ending`, then close.
@@ -168,6 +185,7 @@ class Session:
         self._running = asyncio.create_task(self._attendant.dispatch(self, stanza))
         await asyncio.wait({self._running})
         running, self._running = self._running, None
+        self._give_up_questions()
         if running.cancelled():  # before it had begun; later ones are answered by `dispatch`
             if self.ending is not None:
                 self.send(repl_result(f"Error: {self.ending.reason}", error=True))
@@ -175,6 +193,11 @@ class Session:
             log.error("session %s: dispatch failed", self.id, exc_info=error)
             self.end(Ending("internal-server-error", f"internal error (session {self.id})"))
             self.send(repl_result(f"Error: internal error (session {self.id})", error=True))
+
+    def _give_up_questions(self) -> None:
+        while self._questions:
+            _, answered = self._questions.popitem()
+            answered(None)
 
     # What the connection calls.
 
@@ -184,10 +207,16 @@ class Session:
         self._changed.set()
 
     def stanza_received(self, stanza: Stanza) -> None:
-        """Have `stanza` wait its turn."""
+        """Take an answer that is waited for; have anything else wait its turn."""
+        if (stanza.namespace, stanza.name) == ANSWER:
+            answered = self._questions.pop(stanza.get("id", ""), None)
+            if answered is not None:
+                answered(stanza)
+                return
         self._pending.append(stanza)
         if len(self._pending) >= self._limit:
             self.connection.pause_reading()
+            self._give_up_questions()  # an answer could not come through any more
         self._changed.set()
 
     def stream_ended(self) -> None:

@@ -22,19 +22,22 @@ class Upstream:
     """An open stream to Prosody. Make one with `connect`.
 
     Output goes to `on_output` as it comes, also when no command runs: some commands of Prosody
-    go on printing after their result.
+    go on printing after their result. Questions go to `on_question` while a command runs, and are
+    answered by `answer`.
     """
 
     def __init__(
         self,
         file: File,
         on_output: Callable[[Stanza], None],
+        on_question: Callable[[Stanza], None],
         *,
         closer: DeferredFdCloser,
         deadlines: Deadlines,
     ) -> None:
         loop = asyncio.get_running_loop()
         self._on_output = on_output
+        self._on_question = on_question
         self._opened: asyncio.Future[None] = loop.create_future()
         self._result: asyncio.Future[Stanza] | None = None
         self._after_result: list[Stanza] = []
@@ -53,6 +56,7 @@ class Upstream:
         cls,
         path: Path,
         on_output: Callable[[Stanza], None],
+        on_question: Callable[[Stanza], None],
         *,
         closer: DeferredFdCloser,
         deadlines: Deadlines,
@@ -67,7 +71,7 @@ class Upstream:
                 file = await _connect(path)
         except TimeoutError:
             raise UpstreamError("Prosody does not accept connections") from None
-        upstream = cls(file, on_output, closer=closer, deadlines=deadlines)
+        upstream = cls(file, on_output, on_question, closer=closer, deadlines=deadlines)
         try:
             await upstream._opened
         except BaseException:
@@ -101,6 +105,12 @@ class Upstream:
             # Not now: whoever waited for the result sends it first.
             asyncio.get_running_loop().call_soon(self._pass_on_what_came_after)
 
+    def answer(self, question: Stanza, answer: str | None) -> None:
+        """Answer a question of Prosody's; None cancels."""
+        self.connection.send(
+            repl_requested_input(question.get("id", ""), answer, question.get("type", "password"))
+        )
+
     def close(self) -> None:
         """End the stream in order; what Prosody has not taken by now is dropped.
 
@@ -126,9 +136,10 @@ class Upstream:
                 self._on_output(stanza)
             case "repl-result" if self._result is not None and not self._result.done():
                 self._result.set_result(stanza)
-            case "repl-request-input":
-                # Nobody here can answer; without an answer Prosody would wait for ever.
-                self.connection.send(repl_requested_input(stanza.get("id", ""), None))
+            case "repl-request-input" if self._result is not None:
+                self._on_question(stanza)
+            case "repl-request-input":  # nobody is there to answer, and Prosody would wait
+                self.answer(stanza, None)
             case _:
                 self._end("Prosody answered something that was not asked for")
                 self.connection.abort(self._ended)
@@ -141,7 +152,7 @@ class Upstream:
     def connection_lost(self, reason: str, error: StreamError | None) -> None:
         """Whoever waits for Prosody waits in vain."""
         if error is not None:
-            self._end(f"Prosody's stream failed: {error.reason}")
+            self._end(f"Prosody's stream failed ({error.condition}): {error.reason}")
         self._end("the connection to Prosody was lost" + (f": {reason}" if reason else ""))
 
     def _pass_on_what_came_after(self) -> None:

@@ -155,8 +155,8 @@ WORDS = tuple(
     )
 )
 
-ONE_SHOT: tuple[Line, ...] = (*ACCOUNTS, *INVITATIONS, *ROOMS, *SERVER, *FLAGS, *WORDS)
-"""For the command line."""
+ONE_SHOT: tuple[Line, ...] = (*ACCOUNTS, *INVITATIONS, *FLAGS, *WORDS)
+"""For the command line; each costs a start of prosodyctl, so they are not all."""
 
-TYPED = tuple(line for line in ONE_SHOT if line.can_be_typed)
+TYPED = tuple(line for line in (*ACCOUNTS, *INVITATIONS, *ROOMS, *SERVER) if line.can_be_typed)
 """For an interactive session."""

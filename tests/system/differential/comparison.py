@@ -116,10 +116,10 @@ def session_differences(lines: Sequence[Line], direct: Session, through: Session
     whole = len(lines) + 2  # what comes before the first prompt, and what follows the last one
     if (len(direct.parts), len(through.parts)) != (whole, whole):
         return [f"{len(lines)} lines: ended early, {direct.parts[-1]!r}, {through.parts[-1]!r}"]
-    found = zip([Line(("(begin)",)), *lines, Line(("(end)",))], direct.parts, through.parts)
+    asked = [Line(("(begin)",)), *lines, Line(("(end)",))]
     differences = [
         f"{line.words}: directly {one!r}, through the service {other!r}"
-        for line, one, other in found
+        for line, one, other in zip(asked, direct.parts, through.parts, strict=True)
         if line.mask(one) != line.mask(other)
     ]
     if direct.status != through.status:

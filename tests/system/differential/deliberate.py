@@ -47,7 +47,7 @@ LONG = (
         ">print(('x'):rep(100000)) return 1",
         ">print(('line\\n'):rep(20000)) return 1",
         ">print((('x'):rep(8191) .. '\\n'):rep(9)) return 1",
-        ">for i = 1, 20000 do print(i) end",
+        ">for i = 1, 5000 do print(i) end",
         ">error(('x'):rep(100000))",
         ">print('one') return nil, ('x'):rep(100000)",
     ),

@@ -5,6 +5,7 @@ file stands alone: nothing of the tests is in the machine.
 """
 
 import fcntl
+import itertools
 import json
 import os
 import pty
@@ -12,7 +13,9 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 PROMPT = b"prosody> "
 COLUMNS = 100
@@ -93,15 +96,18 @@ def many_one_shots(socket: str, lines: list[list[str]]) -> list[dict[str, object
     return [one_shot(socket, words) for words in lines]
 
 
-MODES = {"one_shot": many_one_shots, "piped": piped, "at_terminal": at_terminal}
-
-
 def main() -> None:
     """Do the job that standard input describes: all sockets at the same time."""
     job = json.load(sys.stdin)
+    modes: dict[str, Callable[[str, Any], object]] = {
+        "one_shot": many_one_shots,
+        "piped": piped,
+        "at_terminal": at_terminal,
+    }
+    run = modes[job["mode"]]
     with ThreadPoolExecutor() as pool:
-        done = pool.map(lambda socket: MODES[job["mode"]](socket, job["lines"]), job["sockets"])
-    json.dump(list(done), sys.stdout)
+        done = list(pool.map(run, job["sockets"], itertools.repeat(job["lines"])))
+    json.dump(done, sys.stdout)
 
 
 main()

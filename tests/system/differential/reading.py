@@ -11,6 +11,7 @@ MEMORY = Differs(r"[0-9.]+ [KMG]?i?B", "the garbage collector's moment")
 CLOCK = Differs(r"\d+ minutes?", "a minute may end between two runs")
 ADDRESS = Differs(r"0x[0-9a-f]+", "an address of the session's own")
 NOW = Differs(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", "a time that is counted from now")
+LAST_RUN = Differs(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|never {14}", "a task may run in between")
 STATISTIC = Differs(r"[0-9.]+", "a number that is counted on")
 TIMERS = Differs(r"(?:.* \d\d:\d\d:\d\d.*\n)+", "timers come and go")
 
@@ -22,22 +23,25 @@ TOPICS = (
     *("nonsense", "42", "C2S", "user nonsense"),
 )
 
-HELP = typed(
-    "help",
-    "HELP",
-    "Help user",
-    "help  user",
-    "help ",
-    "help:user()",
-    "help.user()",
-    "help; return 1",
-    "help:nonsense()",
-    "help()",
-    "help ?",
-    "?",
-    "!!",
-    *(f"help {topic}" for topic in TOPICS),
-) + (Line((" help",), (ADDRESS,)),)
+HELP = (
+    Line((" help",), (ADDRESS,)),
+    *typed(
+        "help",
+        "HELP",
+        "Help user",
+        "help  user",
+        "help ",
+        "help:user()",
+        "help.user()",
+        "help; return 1",
+        "help:nonsense()",
+        "help()",
+        "help ?",
+        "?",
+        "!!",
+        *(f"help {topic}" for topic in TOPICS),
+    ),
+)
 
 SERVER = (
     Line(("server:version()",)),
@@ -76,30 +80,33 @@ SESSIONS = typed(
     "s2s:showcert()",
 )
 
-ACCOUNTS = typed(
-    "user:list('localhost')",
-    "user:list('localhost', '^a')",
-    "user:list('localhost', '[')",
-    "user:list('no.such')",
-    "user:list()",
-    "user:list(nil)",
-    "user:list({})",
-    "user:list('b\u00fccher.example')",
-    "user:role('nobody@localhost')",
-    "user:roles('nobody@localhost')",
-    "user:roles('nobody@no.such')",
-    "user:showroles('nobody@localhost')",
-    "role:list('localhost')",
-    "role:show('localhost', 'prosody:admin')",
-    "user:activity('nobody@localhost')",
-    "user:list_inactive('localhost', 'nonsense')",
-    "roster:show('nobody@localhost')",
-    "roster:show()",
-    "flags:list('nobody@example.test')",
-    "flags:find('example.test', 'nonsense')",
-    "invite:list('localhost')",
-    "invite:show('localhost', 'none')",
-) + (Line(("user:list_inactive('localhost', '1d')",), (NOW,)),)
+ACCOUNTS = (
+    Line(("user:list_inactive('localhost', '1d')",), (NOW,)),
+    *typed(
+        "user:list('localhost')",
+        "user:list('localhost', '^a')",
+        "user:list('localhost', '[')",
+        "user:list('no.such')",
+        "user:list()",
+        "user:list(nil)",
+        "user:list({})",
+        "user:list('b\u00fccher.example')",
+        "user:role('nobody@localhost')",
+        "user:roles('nobody@localhost')",
+        "user:roles('nobody@no.such')",
+        "user:showroles('nobody@localhost')",
+        "role:list('localhost')",
+        "role:show('localhost', 'prosody:admin')",
+        "user:activity('nobody@localhost')",
+        "user:list_inactive('localhost', 'nonsense')",
+        "roster:show('nobody@localhost')",
+        "roster:show()",
+        "flags:list('nobody@example.test')",
+        "flags:find('example.test', 'nonsense')",
+        "invite:list('localhost')",
+        "invite:show('localhost', 'none')",
+    ),
+)
 
 ROOMS = typed(
     "muc:list('rooms.localhost')",
@@ -260,9 +267,9 @@ WORDS = tuple(
 
 ONE_SHOT: tuple[Line, ...] = (
     *(*HELP, *SERVER, *SESSIONS, *ACCOUNTS, *ROOMS),
-    *(*ERRORS, *EMPTY, *UNICODE, *LUA, *ARRAYS, *WORDS),
+    *(*EMPTY, *UNICODE, *LUA, *ARRAYS, *WORDS),
 )
-"""For the command line; each costs a start of prosodyctl, so VALUES are not among them."""
+"""For the command line; each costs a start of prosodyctl, so they are not all."""
 
-TYPED = tuple(line for line in (*ONE_SHOT, *VALUES) if line.can_be_typed)
+TYPED = tuple(line for line in (*ONE_SHOT, *ERRORS, *VALUES) if line.can_be_typed)
 """For an interactive session."""
