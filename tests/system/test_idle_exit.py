@@ -31,7 +31,7 @@ def test_stays_while_somebody_is_connected(gate: Machine) -> None:
     with gate.spawn("python3", "-c", hold, "/run/prosody-admin.sock") as client:
         through(gate, "admin:version()")
         held_by = gate.unit(SERVICE_UNIT, "MainPID")
-        gate.run("sleep", "3")
+        gate.run("sleep", "3")  # nothing announces what does not happen
         assert gate.unit(SERVICE_UNIT, "MainPID") == held_by
         client.communicate("\n")
 
