@@ -34,7 +34,9 @@ _HERE = Path(__file__).parent
 _DRIVER = "/usr/local/lib/differential/driver.py"
 _RAW_CLIENT = "/usr/local/lib/differential/raw_client.py"
 _PROMPT = "prosody> "
+
 _BATCH_SECONDS = 120.0
+"""Deadline of one run of the driver, ten times what it takes where nothing else runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +115,18 @@ def one_shot_differences(
 
 def session_differences(lines: Sequence[Line], direct: Session, through: Session) -> list[str]:
     """Say which lines are answered differently, but for what the table allows."""
-    whole = len(lines) + 2  # what comes before the first prompt, and what follows the last one
-    if (len(direct.parts), len(through.parts)) != (whole, whole):
-        return [f"{len(lines)} lines: ended early, {direct.parts[-1]!r}, {through.parts[-1]!r}"]
-    asked = [Line(("(begin)",)), *lines, Line(("(end)",))]
+    asked = [Line(("(the beginning)",)), *lines, Line(("(the end)",))]
+    for way, session in (("directly", direct), ("through the service", through)):
+        if (answered := len(session.parts)) != len(asked):
+            last = asked[min(answered, len(asked)) - 1]
+            return [f"{way} the session ended at {last.words}: {session.parts[-1]!r}"]
     differences = [
         f"{line.words}: directly {one!r}, through the service {other!r}"
         for line, one, other in zip(asked, direct.parts, through.parts, strict=True)
         if line.mask(one) != line.mask(other)
     ]
     if direct.status != through.status:
-        differences.append(f"exit status: directly {direct.status}, not {through.status}")
+        differences.append(f"exit status: directly {direct.status}, else {through.status}")
     return differences
 
 
