@@ -6,7 +6,7 @@ import pytest
 
 from fakes.client import Client
 from fakes.service import running
-from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS, repl_input
+from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS, Stanza, repl_input, repl_result
 from prosody_admin.sd.journal import MessageId
 
 HEADER = f"<stream:stream xmlns:stream='{STREAMS_NS}' xmlns='{ADMIN_NS}'>"
@@ -51,6 +51,11 @@ def expected(bad: BadInput) -> tuple[bytes, str]:
     return bad if isinstance(bad, tuple) else (bad, "not-well-formed")
 
 
+def last_words(condition: str) -> Stanza:
+    """What comes before a stream error, so that `prosodyctl` does not exit with 0."""
+    return repl_result(f"Error: not taken, the stream ends: {condition}", error=True)
+
+
 @pytest.mark.parametrize("bad", INSTEAD_OF_A_HEADER.values(), ids=INSTEAD_OF_A_HEADER)
 async def test_instead_of_a_header(tmp_path: Path, bad: BadInput) -> None:
     data, condition = expected(bad)
@@ -80,7 +85,7 @@ async def test_instead_of_a_stanza(tmp_path: Path, bad: BadInput) -> None:
         with await service.client() as bystander, await service.client() as client:
             before = len(service.journal.records)
             await client.send_bytes(data)
-            assert await client.last_words() == ([], condition)
+            assert await client.last_words() == ([last_words(condition)], condition)
             await service.journal.wait_for(MessageId.SESSION_CLOSED)
             records = service.journal.records[before:]
             assert (await bystander.ask("admin:version()")).result.startswith("OK: ")
@@ -106,7 +111,8 @@ async def test_a_client_that_never_finishes(tmp_path: Path) -> None:
     async with running(tmp_path, limits={"stanza_timeout": 0.05}) as service:
         with await service.client() as client:
             await client.send_bytes(b"<repl-input>secret")
-            assert await client.last_words() == ([], "connection-timeout")
+            said = [last_words("connection-timeout")]
+            assert await client.last_words() == (said, "connection-timeout")
             await service.journal.wait_for(MessageId.SESSION_CLOSED)
     assert service.journal.events() == ["SESSION_OPENED", "STREAM_ERROR", "SESSION_CLOSED"]
     assert "secret" not in repr(service.journal.records)
@@ -117,7 +123,8 @@ async def test_what_stands_before_it_is_not_answered_twice(tmp_path: Path) -> No
         with await service.client() as client:
             await client.ask("admin:version()")
             await client.send_bytes(b"</x>" + repl_input("admin:version()").to_bytes())
-            assert await client.last_words() == ([], "not-well-formed")
+            said = [last_words("not-well-formed")]
+            assert await client.last_words() == (said, "not-well-formed")
             await service.journal.wait_for(MessageId.SESSION_CLOSED)
     assert len(service.journal.of(MessageId.COMMAND_STARTED)) == 1
 

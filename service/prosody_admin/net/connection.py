@@ -1,6 +1,7 @@
 """One admin stream over one connected socket, in either role, with its deadlines."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,6 +62,8 @@ class Connection:
     """The stream of `role` over `file`, which it owns.
 
     While too much waits to be sent here, what comes in at its feeder, if it has one, waits too.
+    `last_words`, if given, says what goes before the stream error that an open stream ends with
+    because the peer broke a rule.
     """
 
     def __init__(
@@ -72,9 +75,11 @@ class Connection:
         closer: DeferredFdCloser,
         deadlines: Deadlines,
         limits: Limits,
+        last_words: Callable[[StreamError], Stanza] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._owner = owner
+        self._last_words = last_words
         self._deadlines = deadlines
         self._stream = Stream(role, limits)
         self._error: StreamError | None = None
@@ -174,6 +179,9 @@ class Connection:
 
     def _tell_owner(self) -> None:
         events = self._stream.events_received()
+        match events:
+            case [*_, StreamFailed(error=error, by_peer=False)]:
+                self._say_last_words(error)
         self._flush()  # our header, or the stream error, goes before any answer
         for event in events:
             match event:
@@ -218,7 +226,13 @@ class Connection:
 
     def _time_out(self, reason: str) -> None:
         self._error = StreamError("connection-timeout", reason)
+        self._say_last_words(self._error)
         self.fail(self._error.condition)
+
+    def _say_last_words(self, error: StreamError) -> None:
+        if self._opened and self._last_words is not None:
+            # Not by the stream: its error waits to be flushed, and nothing goes behind that.
+            self.transport.write(self._last_words(error).to_bytes())
 
     def _keep_alive(self) -> None:
         """Send a space when the last thing sent is old enough, and look again when it will be."""

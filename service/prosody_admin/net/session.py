@@ -96,7 +96,13 @@ class Session:
         self._lost: str | None = None
         self._running: asyncio.Task[None] | None = None
         self.connection = Connection(
-            file, Role.SERVER, self, closer=closer, deadlines=limits.deadlines, limits=limits.stanza
+            file,
+            Role.SERVER,
+            self,
+            closer=closer,
+            deadlines=limits.deadlines,
+            limits=limits.stanza,
+            last_words=_cannot_be_taken,
         )
 
     @property
@@ -231,3 +237,8 @@ class Session:
         self._pending.clear()
         self.cancel_command()
         self._changed.set()
+
+
+def _cannot_be_taken(error: StreamError) -> Stanza:
+    """Return what a client is told before a stream error, on which `prosodyctl` exits with 0."""
+    return repl_result(f"Error: not taken, the stream ends: {error.condition}", error=True)
