@@ -14,13 +14,13 @@ from syslog import LOG_ERR, LOG_INFO
 from typing import NoReturn
 
 from prosody_admin import __version__
-from prosody_admin.access.policy import Policy
 from prosody_admin.config import Settings, load, reference, settings_files
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import ActivationError, SettingsError
 from prosody_admin.events import Events
 from prosody_admin.modules.api import Service
 from prosody_admin.modules.registry import Modules
+from prosody_admin.net.accounts import policy_of
 from prosody_admin.net.audit import Audit
 from prosody_admin.net.dispatch import Dispatcher
 from prosody_admin.net.listener import Listener
@@ -61,9 +61,10 @@ class Daemon:
         self._notifier = Notifier()
         self._closer = DeferredFdCloser()
         self._events = Events()
-        attendant = Dispatcher(self._events, Policy(os.getuid()), Audit(journal))
-        sessions = Sessions(settings, attendant, self._closer, self._sessions_changed)
-        self._service = Service(settings, sessions, self._closer)
+        policy = policy_of(settings.policy, os.getuid())
+        self._dispatcher = Dispatcher(self._events, policy, Audit(journal))
+        sessions = Sessions(settings, self._dispatcher, self._closer, self._sessions_changed)
+        self._service = Service(settings, policy, sessions, self._closer)
         self._modules = Modules(self._events, self._service)
         self._listeners = [Listener(file, sessions, self._accepting_failed) for file in listening]
         self._places = ", ".join(map(listening_path, listening))
@@ -181,6 +182,8 @@ class Daemon:
         else:
             self._complaint = ""
             self._service.settings = self._service.sessions.settings = settings
+            policy = policy_of(settings.policy, os.getuid())
+            self._service.policy = self._dispatcher.policy = policy
             set_log_level(settings)
             self._load_modules()
             self._journal.log("Settings loaded", LOG_INFO, MessageId.SETTINGS_LOADED)
