@@ -2,7 +2,10 @@
 
 import grp
 import logging
+import os
+import pwd
 
+from prosody_admin.access.identity import Identity
 from prosody_admin.access.policy import Grant, Policy
 from prosody_admin.access.settings import PolicySettings
 
@@ -17,6 +20,19 @@ def policy_of(settings: PolicySettings, service_uid: int) -> Policy:
     """
     grants = tuple(_grant(subject, roles) for subject, roles in settings.grants.items())
     return Policy(service_uid, settings.roles, grants, settings.catalogue)
+
+
+def identity_of(name: str | None) -> Identity | None:
+    """Return an account as if a process of it had connected, None if there is none of this name.
+
+    Without a name, the account that this process runs as.
+    """
+    try:
+        account = pwd.getpwuid(os.getuid()) if name is None else pwd.getpwnam(name)
+    except KeyError:
+        return None
+    groups = os.getgrouplist(account.pw_name, account.pw_gid)
+    return Identity(os.getpid(), account.pw_uid, account.pw_gid, tuple(groups), account.pw_name)
 
 
 def _grant(subject: str, roles: tuple[str, ...]) -> Grant:
