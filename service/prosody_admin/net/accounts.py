@@ -47,5 +47,5 @@ def _gid(name: str) -> int | None:
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
-        log.info("group %s, which roles are granted to, does not exist", name)
+        log.debug("group %s, which roles are granted to, does not exist", name)
         return None
