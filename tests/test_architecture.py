@@ -22,10 +22,11 @@ ROOMS = [
     "sd",
     "net",
     "modules",
+    "command_line",
     "daemon",
     "client",
 ]
-FORBIDDEN_TO_CLIENT = {"sd", "net", "modules", "daemon"}
+FORBIDDEN_TO_CLIENT = {"sd", "net", "modules", "command_line", "daemon"}
 
 PURE = ["protocol", "shell", "access"]
 IMPURE = {"asyncio", "socket", "os", "time", "logging"}

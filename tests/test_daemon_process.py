@@ -213,3 +213,20 @@ def test_an_internal_error(
     assert main([str(word) for word in listen(tmp_path)[len(PROGRAM) :]]) == os.EX_SOFTWARE == 70
     assert "internal error" in capfd.readouterr().err
     assert not (tmp_path / "admin").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--check", "server:shutdown()"], 0, "server:shutdown: allowed (root)"),
+        (["--check", ">x", "--as", "daemon"], 1, "raw Lua: refused, needs a role"),
+        (["--check", "admin:whoami()", "--as", "daemon"], 0, "admin:whoami: allowed (everybody)"),
+        (["--check", "help", "--as", "no-such-account"], 67, "expected an account of this machine"),
+        (["--as", "root"], 64, "--as goes with --check LINE"),
+    ],
+)
+@pytest.mark.skipif(os.getuid() != 0, reason="another account has other rights")
+def test_check(arguments: list[str], status: int, said: str) -> None:
+    asked = run(*arguments)
+    assert asked.returncode == status
+    assert said in asked.stdout + asked.stderr

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from prosody_admin.access.settings import PolicySettings
 from prosody_admin.errors import SettingsError
 
 MAIN_FILE = Path("/etc/prosody-admin/prosody-admin.toml")
@@ -165,18 +166,29 @@ class ModuleSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings; each table of the file is an attribute, each key an attribute of that."""
+    """All settings; each table of the file is an attribute, each key an attribute of that.
+
+    `policy` is what the tables of a site's own names have: roles, grants and commands.
+    """
 
     service: ServiceSettings = ServiceSettings()
     limits: LimitSettings = LimitSettings()
     prosody: ProsodySettings = ProsodySettings()
     modules: ModuleSettings = ModuleSettings()
+    policy: PolicySettings = field(default_factory=PolicySettings)
 
 
 _DEFAULTS = Settings()
 _KEYS = {
     table.name: {key.name: key.metadata for key in fields(getattr(_DEFAULTS, table.name))}
     for table in fields(_DEFAULTS)
+    if table.name != "policy"
+}
+# Tables whose keys are a site's own names, and what takes them.
+_POLICY_TABLES: dict[str, Callable[[PolicySettings, object], PolicySettings]] = {
+    "roles": PolicySettings.with_roles,
+    "grants": PolicySettings.with_grants,
+    "commands": PolicySettings.with_commands,
 }
 
 
@@ -207,11 +219,19 @@ def load(paths: Iterable[Path]) -> Settings:
     """
     settings = _DEFAULTS
     for path in paths:
+        document = _parsed(path)
+        policy = settings.policy
+        try:
+            for table, take in _POLICY_TABLES.items():
+                policy = take(policy, document.pop(table, {}))
+        except SettingsError as error:
+            raise SettingsError(f"{path}: {error}") from None
         changes = {
             table: replace(getattr(settings, table), **values)
-            for table, values in _checked(path, _parsed(path)).items()
+            for table, values in _checked(path, document).items()
         }
-        settings = replace(settings, **changes)
+        settings = replace(settings, policy=policy, **changes)
+    settings.policy.check()
     return settings
 
 

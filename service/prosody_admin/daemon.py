@@ -1,6 +1,5 @@
 """prosody-admind: the composition root. Start-up and shutdown order, and nothing else."""
 
-import argparse
 import asyncio
 import contextlib
 import faulthandler
@@ -9,18 +8,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from syslog import LOG_ERR, LOG_INFO
-from typing import NoReturn
 
-from prosody_admin import __version__
-from prosody_admin.access.policy import Policy
-from prosody_admin.config import Settings, load, reference, settings_files
+from prosody_admin import __version__, command_line
+from prosody_admin.config import Settings, load, settings_files
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import ActivationError, SettingsError
 from prosody_admin.events import Events
 from prosody_admin.modules.api import Service
 from prosody_admin.modules.registry import Modules
+from prosody_admin.net.accounts import policy_of
 from prosody_admin.net.audit import Audit
 from prosody_admin.net.dispatch import Dispatcher
 from prosody_admin.net.listener import Listener
@@ -61,9 +58,10 @@ class Daemon:
         self._notifier = Notifier()
         self._closer = DeferredFdCloser()
         self._events = Events()
-        attendant = Dispatcher(self._events, Policy(os.getuid()), Audit(journal))
-        sessions = Sessions(settings, attendant, self._closer, self._sessions_changed)
-        self._service = Service(settings, sessions, self._closer)
+        policy = policy_of(settings.policy, os.getuid())
+        self._dispatcher = Dispatcher(self._events, policy, Audit(journal))
+        sessions = Sessions(settings, self._dispatcher, self._closer, self._sessions_changed)
+        self._service = Service(settings, policy, sessions, self._closer)
         self._modules = Modules(self._events, self._service)
         self._listeners = [Listener(file, sessions, self._accepting_failed) for file in listening]
         self._places = ", ".join(map(listening_path, listening))
@@ -181,6 +179,8 @@ class Daemon:
         else:
             self._complaint = ""
             self._service.settings = self._service.sessions.settings = settings
+            policy = policy_of(settings.policy, os.getuid())
+            self._service.policy = self._dispatcher.policy = policy
             set_log_level(settings)
             self._load_modules()
             self._journal.log("Settings loaded", LOG_INFO, MessageId.SETTINGS_LOADED)
@@ -216,46 +216,9 @@ def set_log_level(settings: Settings) -> None:
     logging.getLogger().setLevel(settings.service.log_level.upper())
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(os.EX_USAGE, f"{self.prog}: {message}\n")
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
-        prog="prosody-admind",
-        description="The gate in front of Prosody's admin socket. Started by systemd, which hands "
-        "over the listening socket; see prosody-admin.socket.",
-        epilog="Exit status, after sysexits.h: 0 stopped or idle, 64 wrong usage, 70 internal "
-        "error, 73 cannot listen on PATH, 78 wrong settings or wrong sockets handed over.",
-    )
-    add = parser.add_argument
-    add("--version", action="version", version=f"prosody-admin {__version__}")
-    add("--config", type=Path, metavar="FILE", help="read this file and FILE.d/*.toml as settings")
-    add("--check-config", action="store_true", help="check the settings and exit")
-    add("--help-settings", action="store_true", help="describe every setting and exit")
-    add(
-        "--listen",
-        type=Path,
-        metavar="PATH",
-        help="without systemd: listen on this path, for this user only, and never leave when idle",
-    )
-    add(
-        "--log-target",
-        choices=("auto", "journal", "console"),
-        default="auto",
-        help="where records go: auto is the journal if standard error goes there",
-    )
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; return its exit status, after sysexits.h."""
-    arguments = _arguments(argv)
-    if arguments.help_settings:
-        sys.stdout.write(reference())
-        return os.EX_OK
+    arguments = command_line.parse(argv)
 
     def read_settings() -> Settings:
         return load(settings_files(arguments.config))
@@ -265,9 +228,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         sys.stderr.write(f"prosody-admind: {error}\n")
         return os.EX_CONFIG
-    if arguments.check_config:
-        sys.stdout.write("The settings are in order.\n")
-        return os.EX_OK
+    if (status := command_line.answered(arguments, settings)) is not None:
+        return status
     faulthandler.enable()  # the watchdog's SIGABRT then shows where the loop was stuck
     with contextlib.ExitStack() as owned:
         journal = open_journal(arguments.log_target)

@@ -87,6 +87,8 @@ async def test_help(tmp_path: Path, line: str) -> None:
         "admin:sessions()",
         "admin:status()",
         "admin:version()",
+        "admin:rights()",
+        "admin:explain(line)",
         "admin:close(id)",
     ]
     assert answer.result == "OK: answered by prosody-admin, not by Prosody"
@@ -114,7 +116,8 @@ async def test_other_help_is_prosodys(tmp_path: Path) -> None:
         ("admin:close(7)", "there is no session with this id, see: admin:sessions()"),
         (
             "admin:reboot()",
-            "admin has no such command; it has: whoami, sessions, status, version, close",
+            "admin has no such command; it has: whoami, sessions, status, version, rights,"
+            " explain, close",
         ),
         ("admin:whoami() os.exit()", "not a command of this section, see: help admin"),
         ("admin.whoami()", "not a command of this section, see: help admin"),

@@ -29,7 +29,7 @@ def hook(service: Running, event: str, handler: Handler) -> None:
 async def test_a_command_leaves_its_trail(tmp_path: Path) -> None:
     async with running(tmp_path) as service:
         with await service.client() as client:
-            await client.ask('admin:close("secret")')
+            await client.ask('admin:close("1234")')
             await client.close()
             closed = await service.journal.wait_for(MessageId.SESSION_CLOSED)
     assert service.journal.events(closed.fields["SESSION"]) == [
@@ -47,8 +47,10 @@ async def test_a_command_leaves_its_trail(tmp_path: Path) -> None:
     finished = service.journal.of(MessageId.COMMAND_FINISHED)[0].fields
     assert (finished["COMMAND"], finished["RESULT"]) == ("admin:close", "error")
     assert int(finished["DURATION_USEC"]) > 0
+    assert (finished["ARGUMENTS"], finished["OUTPUT_LINES"]) == ('"1234"', "1")
+    assert finished["ERROR"] == "Error: there is no session with this id, see: admin:sessions()"
+    assert int(finished["OUTPUT_BYTES"]) == len(finished["ERROR"])
     assert closed.fields["COMMANDS"] == "1"
-    assert "secret" not in repr(service.journal.records)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +83,8 @@ async def test_anybody_may_ask_who_they_are_and_nothing_else(tmp_path: Path) -> 
                 answer = await client.ask(line)
                 assert answer.failed
                 assert answer.result == (
-                    "Error: permission denied (default): needs root or the account that the"
-                    " service runs as"
+                    "Error: permission denied (default): needs a role, and none is granted to"
+                    " alice (uid 1000)"
                 )
     assert prosody.lines == []
     refused = service.journal.of(MessageId.COMMAND_REFUSED)
@@ -197,7 +199,8 @@ async def test_a_handler_that_is_wrong(tmp_path: Path, handler: Handler) -> None
     finished = service.journal.of(MessageId.COMMAND_FINISHED)
     assert [record.fields["RESULT"] for record in finished] == ["failed", "ok"]
     (logged,) = (record for record in service.journal.records if record.priority == LOG_ERR)
-    assert logged.message.startswith(f"session {session.id}: ")
+    assert logged.message.startswith("A handler of admin/repl-input failed in session ")
+    assert (logged.event, logged.fields["SESSION"]) == (MessageId.MODULE_FAILED, session.id)
     assert "\nTraceback (most recent call last):\n" in logged.message
 
 
@@ -266,7 +269,7 @@ async def test_a_module_that_fails_when_told_of_a_session(
             await client.close()
             await service.journal.wait_for(MessageId.SESSION_CLOSED)
     (logged,) = (record for record in service.journal.records if record.priority == LOG_ERR)
-    assert f"a handler of {event} failed" in logged.message
+    assert f"A handler of {event} failed" in logged.message
 
 
 async def test_the_end_of_a_session_is_recorded_though_a_module_holds_it_up(

@@ -66,7 +66,9 @@ def test_login(connection: File, tmp_path: Path, text: str, uid: int | None) -> 
     [
         ("0::/system.slice/cron.service\n", "cron.service"),
         ("0::/user.slice/user-1.slice/session-3.scope\n", "session-3.scope"),
-        ("0::/user.slice/user@1.service/app.slice/app-x.scope\n", "app-x.scope"),
+        ("0::/user.slice/user@1.service/app.slice/app-x.scope\n", "user@1.service"),
+        ("0::/user.slice/user@1.service/evil.slice/backup.service\n", "user@1.service"),
+        ("0::/system.slice/payload/backup.service\n", None),
         ("0::/system.slice/a.service/payload\n", "a.service"),
         ("1:name=systemd:/x.service\n0::/y.service\n", "y.service"),
         ("1:name=systemd:/x.service\n", None),

@@ -1,6 +1,7 @@
 """Long texts are cut so that a client takes each piece, and nothing of them is lost."""
 
 import itertools
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -48,7 +49,7 @@ def test_line_pieces_print_the_same(text: str, limit: int) -> None:
 
 
 @pytest.mark.parametrize("cut", [pieces, line_pieces])
-def test_what_fits_is_one_piece(cut: type[pieces]) -> None:
+def test_what_fits_is_one_piece(cut: Callable[[str, int], Iterator[str]]) -> None:
     assert list(cut("", 5)) == [""]
     assert list(cut("a\nb\n", 5)) == ["a\nb\n"]
     assert list(cut("&", 5)) == ["&"]

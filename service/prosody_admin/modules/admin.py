@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prosody_admin import __version__
+from prosody_admin.access.roles import Request, Role
 from prosody_admin.errors import CommandError
 from prosody_admin.modules.api import Module, Service
 from prosody_admin.net.dispatch import AdminEvent
 from prosody_admin.net.session import Ending, Session
 from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
-from prosody_admin.shell.lines import Call, Help, Literal, RawLua
+from prosody_admin.shell.lines import Call, Help, Literal, RawLua, parse
 
 _LOOKS_LIKE_OURS = re.compile(r"\s*admin\s*[:.\[]", re.ASCII)
 
@@ -44,6 +45,10 @@ class AdminSection:
             "sessions": _Command(self._sessions, (), "The sessions with this service"),
             "status": _Command(self._status, (), "How this service is doing"),
             "version": _Command(self._version, (), "The version of this service"),
+            "rights": _Command(self._rights, (), "What you may do"),
+            "explain": _Command(
+                self._explain, ("line",), "Whether you may run this line, and by which rule"
+            ),
             "close": _Command(self._close, ("id",), "Close the session with this id"),
         }
 
@@ -94,6 +99,27 @@ class AdminSection:
             f"OK: you are {identity}",
         )
 
+    def _rights(self, session: Session, _: Sequence[Literal]) -> list[Stanza]:
+        policy, identity = self._service.policy, session.identity
+        if policy.is_unlimited(identity):
+            return [repl_result("OK: you may do everything")]
+        roles = policy.roles_of(identity)
+        if not roles:
+            return [repl_result(f"OK: no role is granted to {identity}")]
+        return _lines([line for role in roles for line in _described(role)], "OK: nothing else")
+
+    def _explain(self, session: Session, arguments: Sequence[Literal]) -> list[Stanza]:
+        policy = self._service.policy
+        line = parse(str(arguments[0]), policy.catalogue)
+        request = Request("admin/repl-input", line)
+        verdict = policy.authorise(session.identity, request)
+        meaning = f"It means: {request}"
+        if isinstance(line, RawLua):
+            meaning += f" ({line.reason})"
+        if verdict.allowed:
+            return _lines([meaning], f"OK: allowed ({verdict.rule})")
+        return _lines([meaning], f"OK: refused ({verdict.rule}): needs {verdict.needed}")
+
     def _sessions(self, session: Session, _: Sequence[Literal]) -> list[Stanza]:
         header = ("ID", "User", "PID", "Login", "Unit", "Commands", "Seconds", "")
         rows = [header] + [
@@ -142,6 +168,18 @@ class AdminSection:
 
 def _lines(lines: Sequence[str], result: str) -> list[Stanza]:
     return [*(repl_output(line) for line in lines), repl_result(result)]
+
+
+def _described(role: Role) -> list[str]:
+    facts = {
+        "allows": ", ".join(role.allow),
+        "denies": ", ".join(role.deny),
+        "hosts": ", ".join(role.hosts),
+        "and": ", ".join(
+            name for name in ("hostless", "escalate", "lua") if getattr(role, name) is True
+        ),
+    }
+    return [f"{role.name} {name}: {fact}" for name, fact in facts.items() if fact]
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from prosody_admin.access.policy import Policy
 from prosody_admin.config import Settings
 from prosody_admin.descriptors import DeferredFdCloser
 from prosody_admin.events import Events, Handler
@@ -12,9 +13,10 @@ from prosody_admin.net.sessions import Sessions
 
 @dataclass(slots=True)
 class Service:
-    """What modules may use of the running service. `settings` are those in force now."""
+    """What modules may use of the running service: `settings` and `policy` in force now."""
 
     settings: Settings
+    policy: Policy
     sessions: Sessions
     closer: DeferredFdCloser
 

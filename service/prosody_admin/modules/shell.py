@@ -37,7 +37,7 @@ class Relays:
         relay = self._relays.get(event.session)
         if relay is None:
             relay = self._relays[event.session] = Relay(event.session, self._service)
-        return await relay.run(event.stanza)
+        return await relay.run(event)
 
     def disconnected(self, event: SessionEvent) -> None:
         """End the upstream connection of a session that is over."""
@@ -60,8 +60,8 @@ class Relay:
         self._upstream: Upstream | None = None
         self._style = style_of(Stanza("repl-input"))
 
-    async def run(self, line: Stanza) -> list[Stanza]:
-        """Have Prosody run `line`, and return its result; output goes out as it comes.
+    async def run(self, event: AdminEvent) -> list[Stanza]:
+        """Have Prosody run the line, and return its result; output goes out as it comes.
 
         A command is sent once at most. Raises CommandError when there is no result to be had,
         which says whether the command may have run.
@@ -70,9 +70,9 @@ class Relay:
             upstream = await self._connected()
         except UpstreamError as error:
             raise CommandError(f"not run: {error}") from error
-        self._style = style_of(line)
+        self._style = style_of(event.stanza)
         try:
-            result = await upstream.run(_for_prosody(line))
+            result = await upstream.run(_for_prosody(event))
         except UpstreamError as error:
             unknown = "the outcome of the command is unknown" if error.sent else "not run"
             raise CommandError(f"{unknown}: {error}") from error
@@ -123,11 +123,11 @@ class Relay:
             answered(None)
 
 
-def _for_prosody(line: Stanza) -> Stanza:
+def _for_prosody(event: AdminEvent) -> Stanza:
     """Write a line anew, with what Prosody knows of and nothing else that a client sent."""
-    width, repl = line.get("width", ""), line.get("repl")
+    width, repl = event.stanza.get("width", ""), event.stanza.get("repl")
     return repl_input(
-        line.text,
+        event.text,
         # Off a terminal the 13 client says "nil".
         width=_clamped(int(width)) if _WIDTH.fullmatch(width) else None,
         repl=None if repl is None else repl != "0",

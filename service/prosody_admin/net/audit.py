@@ -1,19 +1,43 @@
 """What is recorded of sessions and commands: the one place that turns them into fields."""
 
-from syslog import LOG_INFO, LOG_NOTICE, LOG_WARNING
+from dataclasses import dataclass
+from syslog import LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING
 
 from prosody_admin.access.identity import Identity
 from prosody_admin.access.policy import Verdict
+from prosody_admin.access.record import Account
 from prosody_admin.net.session import Session
 from prosody_admin.sd.journal import FieldValue, Journal, MessageId
 
+ERROR_CHARACTERS = 1000
+"""The longest text of an error in the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a command does not run: the rule, and what the peer is told."""
+
+    rule: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended.
+
+    `result` is `ok`, `error`, `cancelled` or `failed`; `error` is the text of a result that is not
+    ok. What was sent counts output and result, as text in UTF-8.
+    """
+
+    result: str
+    error: str
+    seconds: float
+    sent_bytes: int
+    sent_lines: int
+
 
 class Audit:
-    """Writes the record of sessions and commands to `journal`.
-
-    Arguments of commands are not recorded: until the catalogue says which of them are secrets,
-    any of them may be one.
-    """
+    """Writes the record of sessions and commands to `journal`."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -60,41 +84,60 @@ class Audit:
             DURATION_USEC=round(seconds * 1_000_000),
         )
 
-    def command_started(self, session: Session, command: str, verdict: Verdict) -> None:
+    def command_started(self, session: Session, account: Account, verdict: Verdict) -> None:
         """Record that a command is about to run.
 
         Raises JournalUnavailableError if that cannot be written down: it must not run then.
         """
         self._journal.record(
             MessageId.COMMAND_STARTED,
-            f"{session.identity} runs {command}",
+            f"{session.identity} runs {_spoken(account)}",
             LOG_NOTICE,
-            **_command_fields(session, command),
+            **_command_fields(session, account),
             VERDICT="allowed",
             RULE=verdict.rule,
         )
 
-    def command_refused(self, session: Session, command: str, rule: str) -> None:
+    def command_refused(self, session: Session, account: Account, refusal: Refusal) -> None:
         """Record that a command does not run, and the rule that says so."""
         self._journal.log(
-            f"{session.identity} may not run {command} ({rule})",
+            f"{session.identity} may not run {_spoken(account)}: {refusal.text}",
             LOG_WARNING,
             MessageId.COMMAND_REFUSED,
-            **_command_fields(session, command),
+            **_command_fields(session, account),
             VERDICT="refused",
-            RULE=rule,
+            RULE=refusal.rule,
         )
 
-    def command_finished(self, session: Session, command: str, result: str, seconds: float) -> None:
-        """Record how a command ended: `ok`, `error`, `cancelled` or `failed`."""
+    def command_finished(self, session: Session, account: Account, outcome: Outcome) -> None:
+        """Record how a command ended; not the error's text where a secret could be in it."""
         self._journal.log(
-            f"{command} of {session.identity} ended: {result}",
+            f"{account.command} of {session.identity} ended: {outcome.result}",
             LOG_INFO,
             MessageId.COMMAND_FINISHED,
-            **_command_fields(session, command),
-            RESULT=result,
-            DURATION_USEC=round(seconds * 1_000_000),
+            **_command_fields(session, account),
+            RESULT=outcome.result,
+            ERROR=None if account.discreet else outcome.error[:ERROR_CHARACTERS] or None,
+            DURATION_USEC=round(outcome.seconds * 1_000_000),
+            OUTPUT_BYTES=outcome.sent_bytes,
+            OUTPUT_LINES=outcome.sent_lines,
         )
+
+    def handler_failed(self, session: Session, event: str, trace: str) -> None:
+        """Record what a module's handler raised; the peer is told nothing of it."""
+        self._journal.log(
+            f"A handler of {event} failed in session {session.id}\n{trace}",
+            LOG_ERR,
+            MessageId.MODULE_FAILED,
+            **_session_fields(session),
+            EVENT=event,
+        )
+
+
+def _spoken(account: Account) -> str:
+    return (
+        account.command if account.arguments is None else f"{account.command}({account.arguments})"
+    )
 
 
 def _session_fields(session: Session) -> dict[str, FieldValue]:
@@ -111,5 +154,10 @@ def _session_fields(session: Session) -> dict[str, FieldValue]:
     }
 
 
-def _command_fields(session: Session, command: str) -> dict[str, FieldValue]:
-    return _session_fields(session) | {"COMMAND": command, "SEQUENCE": session.commands}
+def _command_fields(session: Session, account: Account) -> dict[str, FieldValue]:
+    return _session_fields(session) | {
+        "COMMAND": account.command,
+        "ARGUMENTS": account.arguments,
+        "HOST": account.host,
+        "SEQUENCE": session.commands,
+    }

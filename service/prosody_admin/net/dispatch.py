@@ -5,16 +5,20 @@ This wrapper is not a handler, so that no handler can outrank it.
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from prosody_admin.access.policy import Policy
+from prosody_admin.access.policy import Policy, Verdict
+from prosody_admin.access.record import Account, account_of
+from prosody_admin.access.roles import Request
 from prosody_admin.errors import CommandError, JournalUnavailableError, StanzaError
 from prosody_admin.events import Events
-from prosody_admin.net.audit import Audit
+from prosody_admin.net.audit import Audit, Outcome, Refusal
 from prosody_admin.net.session import Ending, Session
 from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_result
-from prosody_admin.shell.lines import Call, Help, Line, RawLua, parse
+from prosody_admin.shell.canonical import canonical
+from prosody_admin.shell.lines import Line, RawLua, parse
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +39,14 @@ class AdminEvent:
     It returns None (let others try), a stanza or several (the answer; to a line it ends in its
     only `repl-result`), or raises CommandError, whose message becomes the result. Output that
     comes before the result may be sent by `session.send`. `line` is what a `repl-input` means,
-    else None.
+    else None. `text` is the line written anew, or as it came where it is raw Lua, which somebody
+    was expressly allowed; of another stanza it is the text.
     """
 
     session: Session
     stanza: Stanza
     line: Line | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,8 @@ class Dispatcher:
 
     def __init__(self, events: Events, policy: Policy, audit: Audit) -> None:
         self._events = events
-        self._policy = policy
+        self.policy = policy
+        """Who may do what, from the next command on."""
         self._audit = audit
 
     async def session_opened(self, session: Session) -> None:
@@ -77,40 +84,52 @@ class Dispatcher:
 
     async def dispatch(self, session: Session, stanza: Stanza) -> None:
         """Answer `stanza`: with what a module says, or with why none was asked."""
-        line = parse(stanza.text) if (stanza.namespace, stanza.name) == LINE else None
-        name = event_name(stanza)
-        command = _describe(line, name)
-        verdict = self._policy.authorise(session.identity, line)
-        refusal = _refusal(session, stanza)
-        if refusal is None and not verdict.allowed:
-            refusal = verdict.rule, f"permission denied ({verdict.rule}): needs {verdict.needed}"
-        if refusal is not None:
-            rule, text = refusal
-            self._audit.command_refused(session, command, rule)
-            session.send(repl_result(f"Error: {text}", error=True))
+        policy = self.policy  # this command's, whatever is reloaded meanwhile
+        is_line = (stanza.namespace, stanza.name) == LINE
+        line = parse(stanza.text, policy.catalogue) if is_line else None
+        request = Request(event_name(stanza), line)
+        account = account_of(request, policy.catalogue)
+        verdict = policy.authorise(session.identity, request)
+        if refusal := _refusal(session, stanza) or _denial(verdict):
+            self._audit.command_refused(session, account, refusal)
+            session.send(repl_result(f"Error: {refusal.text}", error=True))
             if session.refusal:
                 session.end(Ending("resource-constraint", session.refusal))
             return
         try:
-            self._audit.command_started(session, command, verdict)
+            self._audit.command_started(session, account, verdict)
         except JournalUnavailableError as error:
-            log.warning("session %s: %s refused: %s", session.id, command, error)
+            log.warning("session %s: %s refused: %s", session.id, account.command, error)
             session.send(repl_result("Error: refused, it cannot be recorded now", error=True))
             return
-        await self._run(AdminEvent(session, stanza, line), name, command)
+        text = stanza.text
+        if line is not None and not isinstance(line, RawLua):
+            text = canonical(line, policy.catalogue)
+        await self._run(AdminEvent(session, stanza, line, text), request.event, account)
 
-    async def _run(self, event: AdminEvent, name: str, command: str) -> None:
+    async def _run(self, event: AdminEvent, name: str, account: Account) -> None:
         clock = asyncio.get_running_loop().time
         session, started = event.session, clock()
+        bytes_before, lines_before = session.sent_bytes, session.sent_lines
         answer, outcome = await self._answer(event, name)
         try:
             for stanza in answer:
                 session.send(stanza)
         except StanzaError:  # of a module that did not sanitise what it says
-            log.exception("session %s: the answer of %s cannot be sent", session.id, name)
-            session.send(_internal_error(session))
-            outcome = "failed"
-        self._audit.command_finished(session, command, outcome, clock() - started)
+            self._audit.handler_failed(session, name, traceback.format_exc())
+            answer, outcome = [_internal_error(session)], "failed"
+            session.send(answer[0])
+        self._audit.command_finished(
+            session,
+            account,
+            Outcome(
+                outcome,
+                error="" if outcome == "ok" else answer[-1].text,
+                seconds=clock() - started,
+                sent_bytes=session.sent_bytes - bytes_before,
+                sent_lines=session.sent_lines - lines_before,
+            ),
+        )
 
     async def _answer(self, event: AdminEvent, name: str) -> tuple[list[Stanza], str]:
         """Return what the client gets and how it went, in a word."""
@@ -122,11 +141,10 @@ class Dispatcher:
         except asyncio.CancelledError:
             # Only the session cancels this task: its client is gone, or it is being ended.
             reason = session.ending.reason if session.ending else "the client is gone"
-            return [
-                repl_result(f"Error: {reason}; the outcome is unknown", error=True)
-            ], "cancelled"
-        except Exception:  # a module may raise anything; it ends here, recorded
-            log.exception("session %s: a handler of %s failed", session.id, name)
+            text = f"Error: {reason}; the outcome is unknown"
+            return [repl_result(text, error=True)], "cancelled"
+        except Exception:  # noqa: BLE001 - a module may raise anything; it ends here, recorded
+            self._audit.handler_failed(session, name, traceback.format_exc())
             return [_internal_error(session)], "failed"
         if answer is None:
             return [repl_result(UNHANDLED, error=True)], "error"
@@ -137,8 +155,8 @@ class Dispatcher:
         try:
             async with asyncio.timeout(ANNOUNCE_SECONDS):
                 await self._events.dispatch(event, SessionEvent(session))
-        except Exception:  # as above
-            log.exception("session %s: a handler of %s failed", session.id, event)
+        except Exception:  # noqa: BLE001 - as above
+            self._audit.handler_failed(session, event, traceback.format_exc())
 
 
 def event_name(stanza: Stanza) -> str:
@@ -148,33 +166,29 @@ def event_name(stanza: Stanza) -> str:
     return f"admin/{stanza.namespace}:{stanza.name}"
 
 
-def _refusal(session: Session, stanza: Stanza) -> tuple[str, str] | None:
-    """Return rule and text when nothing is dispatched for this session now, whatever it is."""
+def _refusal(session: Session, stanza: Stanza) -> Refusal | None:
+    """Return why nothing is dispatched for this session now, whoever asks for whatever."""
     if session.refusal:
-        return "limits", session.refusal
+        return Refusal("limits", session.refusal)
     if session.ending is not None:
-        return "ending", session.ending.reason
+        return Refusal("ending", session.ending.reason)
     if (stanza.namespace, stanza.name) == LINE and stanza.elements:
-        return "malformed", "a line is text, without elements"
+        return Refusal("malformed", "a line is text, without elements")
+    if not session.has_its_peer():
+        return Refusal("vanished-peer", "the process that connected is gone, or another account's")
     return None
+
+
+def _denial(verdict: Verdict) -> Refusal | None:
+    if verdict.allowed:
+        return None
+    text = f"permission denied ({verdict.rule}): needs {verdict.needed}"
+    return Refusal(verdict.rule, text)
 
 
 def _internal_error(session: Session) -> Stanza:
     """Return all that a client gets to know of an exception; the journal has the rest."""
     return repl_result(f"Error: internal error (session {session.id})", error=True)
-
-
-def _describe(line: Line | None, event: str) -> str:
-    """Name a command for the record, without its arguments."""
-    match line:
-        case Call(section=section, command=command):
-            return f"{section}:{command}"
-        case Help(topic=topic):
-            return f"help {topic}".rstrip()
-        case RawLua():
-            return "raw Lua"
-        case None:
-            return event
 
 
 def _stanzas(result: object, line: Line | None) -> list[Stanza] | None:

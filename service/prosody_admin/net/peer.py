@@ -27,6 +27,19 @@ class Peer:
     identity: Identity
     pidfd: File | None
 
+    def is_what_it_was(self, proc: Path = Path("/proc")) -> bool:
+        """Return whether the process is still there, and still of the account that connected.
+
+        Without a pidfd (before Linux 6.5) nobody can tell, and it is taken for granted.
+        """
+        if self.pidfd is None:
+            return True
+        try:
+            uid = _effective_uid(proc / str(self.identity.pid))
+        except OSError:  # gone, or at the limit of descriptors: the pidfd knows
+            uid = self.identity.uid
+        return uid == self.identity.uid and _is_alive(self.pidfd)
+
     def close(self) -> None:
         """Close the pidfd."""
         if self.pidfd is not None:
@@ -66,14 +79,27 @@ def _of_living_process(credential: Credential, proc: Path) -> tuple[int | None, 
         return None, None
     directory = proc / str(credential.pid)
     found = _login_uid(directory), _unit(directory)
-    with credential.pidfd.borrow() as pidfd:
+    if not _is_alive(credential.pidfd):
+        return None, None  # what was read may be a stranger's
+    return found
+
+
+def _is_alive(process: File) -> bool:
+    with process.borrow() as pidfd:
         try:
             signal.pidfd_send_signal(pidfd, 0)
         except PermissionError:
-            return found  # alive, and somebody else's
-        except OSError:  # ESRCH: gone; what was read may be a stranger's
-            return None, None
-    return found
+            return True  # and somebody else's
+        except OSError:  # ESRCH
+            return False
+    return True
+
+
+def _effective_uid(directory: Path) -> int | None:
+    """Read the effective uid of a process (proc_pid_status(5)). Raises OSError if it is gone."""
+    status = (directory / "status").read_text(encoding="utf-8", errors="replace")
+    found = re.search(r"^Uid:\t\d+\t(\d+)", status, re.MULTILINE | re.ASCII)
+    return int(found[1]) if found else None
 
 
 def _login_uid(directory: Path) -> int | None:
@@ -86,15 +112,20 @@ def _login_uid(directory: Path) -> int | None:
 
 
 def _unit(directory: Path) -> str | None:
-    """Read the innermost systemd unit of a process's control group (cgroups(7))."""
+    """Read the unit of the system that a process is in, from its control group (cgroups(7)).
+
+    It is the outermost one: below it, in what systemd delegated, whoever it was delegated to names
+    groups as they like.
+    """
     try:
         groups = (directory / "cgroup").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     for line in groups.splitlines():
         if line.startswith("0::"):
-            units = [part for part in line[3:].split("/") if _UNIT.fullmatch(part)]
-            return sanitised(units[-1]) if units else None  # any user names some groups
+            for part in line[3:].split("/"):
+                if not part.endswith(".slice") and part:
+                    return sanitised(part) if _UNIT.fullmatch(part) else None
     return None
 
 

@@ -83,6 +83,8 @@ class Session:
         self.id = session_id
         self.refusal = refusal
         self.commands = 0
+        self.sent_bytes = self.sent_lines = 0
+        """What all answers so far come to, as text in UTF-8."""
         self.started = asyncio.get_running_loop().time()
         self.ending: Ending | None = None
         self.stream_error: StreamError | None = None
@@ -110,8 +112,14 @@ class Session:
         """Who the peer was when it connected."""
         return self._peer.identity
 
+    def has_its_peer(self) -> bool:
+        """Return whether the process that connected is still what it was then."""
+        return self._peer.is_what_it_was()
+
     def send(self, stanza: Stanza) -> None:
         """Send `stanza` to the client; dropped when it is gone."""
+        self.sent_bytes += len(stanza.text.encode())
+        self.sent_lines += stanza.text.count("\n") + (stanza.get("eol") != "0")
         self.connection.send(stanza)
 
     def ask(self, question: Stanza, answered: Answered) -> None:

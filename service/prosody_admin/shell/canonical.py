@@ -38,10 +38,11 @@ def _call(line: Call) -> str:
 
 
 def _list(values: tuple[Literal, ...]) -> str:
-    return ", ".join(map(_literal, values))
+    return ", ".join(map(written, values))
 
 
-def _literal(value: Literal) -> str:
+def written(value: Literal) -> str:
+    """Return one argument as `canonical` writes it."""
     match value:
         case None:
             return "nil"
@@ -55,5 +56,5 @@ def _literal(value: Literal) -> str:
         case int():
             # Its decimal digits without the minus do not fit into 64 bits.
             return "0x8000000000000000" if value == _MIN_INTEGER else str(value)
-    fields = (f"[{_literal(key)}] = {_literal(item)}" for key, item in value.fields)
-    return "{" + ", ".join([*map(_literal, value.items), *fields]) + "}"
+    fields = (f"[{written(key)}] = {written(item)}" for key, item in value.fields)
+    return "{" + ", ".join([*map(written, value.items), *fields]) + "}"

@@ -1,0 +1,196 @@
+"""What a role allows: commands by name and class, and the hosts they may be about."""
+
+import enum
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from prosody_admin.access.hosts import host_of, reaches
+from prosody_admin.shell.catalogue import Catalogue, Command, CommandClass
+from prosody_admin.shell.lines import Call, Help, Line, Literal, RawLua, Table
+
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_CLASSES = "|".join(CommandClass)
+PATTERN = re.compile(
+    rf"@(?:{_CLASSES})|(?:{_NAME}|\*):(?:{_NAME}|\*)|help|admin/[\x21-\x7e]+", re.ASCII
+)
+"""A command pattern: a class, `section:command` with `*` for either, `help`, or an event.
+
+Classes are those of the catalogue, and an event is `admin/<name>` or `admin/<xmlns>:<name>`, where
+a `*` at the end stands for any rest.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for: an event, and for `admin/repl-input` what the line means."""
+
+    event: str
+    line: Line | None = None
+
+    def __str__(self) -> str:
+        """Return the name that patterns match and the record shows, without arguments."""
+        match self.line:
+            case Call(section=section, command=command):
+                return f"{section}:{command}"
+            case Help(topic=topic):
+                return f"help {topic.lower()}".rstrip()
+            case RawLua():
+                return "raw Lua"
+            case None:
+                return self.event
+
+
+class Opinion(enum.Enum):
+    """What one role makes of a request; a denial of one outweighs what all others allow."""
+
+    ALLOW = enum.auto()
+    DENY = enum.auto()
+    NONE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """An opinion, the rule it came from, and for none what would be needed."""
+
+    opinion: Opinion
+    rule: str = ""
+    needed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What whoever has it may do.
+
+    `allow` and `deny` are patterns (PATTERN). `hosts` are the hosts that commands may be about,
+    `*.example.com` for every host below example.com; none means any. With hosts, a command that
+    names no host is about all of them, and is allowed only if `hostless`. `escalate` allows giving
+    roles and groups of Prosody. `lua` allows lines that are not plain commands: everything.
+    """
+
+    name: str
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    hostless: bool = False
+    escalate: bool = False
+    lua: bool = False
+
+    def judge(self, request: Request, catalogue: Catalogue) -> Judgement:
+        """Say what this role alone makes of a request."""
+        command = _command(request, catalogue)
+        if pattern := _matching(self.deny, request, command):
+            return Judgement(Opinion.DENY, f"role {self.name} denies {pattern}")
+        if isinstance(request.line, RawLua):
+            if self.lua:
+                return Judgement(Opinion.ALLOW, f"role {self.name} has lua")
+            return Judgement(Opinion.NONE, needed="a role with lua = true")
+        allow = self.allow
+        if isinstance(request.line, Call) and command is None and not self.lua:
+            # Nobody said what it does: its section must be meant by name.
+            allow = tuple(pattern for pattern in allow if not pattern.startswith("*:"))
+        pattern = _matching(allow, request, command)
+        if not pattern:
+            return Judgement(Opinion.NONE, needed=f"a role that allows {request}")
+        if lacking := self._lacking(request, command):
+            return Judgement(Opinion.NONE, needed=lacking)
+        return Judgement(Opinion.ALLOW, f"role {self.name} allows {pattern}")
+
+    def _lacking(self, request: Request, command: Command | None) -> str:
+        """Return what an allowed request would still need, in words; "" if nothing."""
+        if isinstance(request.line, Call):
+            if not self.escalate and _escalates(request.line, command):
+                return "a role with escalate = true"
+            if self.hosts:
+                return self._out_of_reach(request.line, command)
+        elif self.hosts and not self.hostless and not isinstance(request.line, Help):
+            return _HOSTLESS
+        return ""
+
+    def _out_of_reach(self, call: Call, command: Command | None) -> str:
+        if not names_host(call, command):
+            return "" if self.hostless else _HOSTLESS
+        assert command is not None  # or it would name no host
+        for argument in _arguments(call, command.hosts):
+            for text in _texts(argument):
+                host = None if text is None else host_of(text)
+                if host is None or not reaches(self.hosts, host):
+                    return "a role that reaches this host"
+        return ""
+
+
+def names_host(call: Call, command: Command | None) -> bool:
+    """Return whether a call says which host it is about, as the catalogue has it."""
+    if command is None or not command.hosts:
+        return False
+    first = next(_arguments(call, command.hosts[:1]), None)
+    return first is not None
+
+
+_HOSTLESS = "a role without hosts, or with hostless = true: this is about no single host"
+
+
+def _command(request: Request, catalogue: Catalogue) -> Command | None:
+    if isinstance(request.line, Call):
+        return catalogue.get(request.line.section, request.line.command)
+    return None
+
+
+def _matching(patterns: tuple[str, ...], request: Request, command: Command | None) -> str:
+    """Return the first pattern that the request matches, or ""."""
+    return next((pattern for pattern in patterns if _matches(pattern, request, command)), "")
+
+
+def _matches(pattern: str, request: Request, command: Command | None) -> bool:
+    match request.line:
+        case Call() as call:
+            return _matches_call(pattern, call, command)
+        case Help():
+            return pattern in {"help", f"@{CommandClass.READ}"}
+        case RawLua():
+            return False
+        case None if pattern.endswith("*"):
+            return request.event.startswith(pattern[:-1])
+        case None:
+            return request.event == pattern
+
+
+def _matches_call(pattern: str, call: Call, command: Command | None) -> bool:
+    if pattern.startswith("@"):
+        return command is not None and pattern == f"@{command.command_class}"
+    section, _, name = pattern.partition(":")
+    return section in {call.section, "*"} and name in {call.command, "*"}
+
+
+def _escalates(call: Call, command: Command | None) -> bool:
+    """Return whether a call gives somebody a role or a group."""
+    if command is None:
+        return False
+    given = any(argument is not None for argument in _arguments(call, command.escalates))
+    return given or any(flag.name in command.escalating_flags for flag in call.flags)
+
+
+def _arguments(call: Call, positions: tuple[int, ...]) -> Iterator[Literal]:
+    """Go through the arguments at these positions, counted from 1, that are there."""
+    for position in positions:
+        if position <= len(call.arguments):
+            yield call.arguments[position - 1]
+
+
+def _texts(argument: Literal) -> Iterator[str | None]:
+    """Go through all texts in an argument; None stands for anything that is no text.
+
+    A nil behind the first host means the host of the first.
+    """
+    match argument:
+        case None:
+            return
+        case str():
+            yield argument
+        case Table(items=items, fields=fields):
+            for item in (*items, *(value for _, value in fields)):
+                yield item if isinstance(item, str) else None
+            if not items and not fields:
+                yield None  # an empty table may mean all
+        case _:
+            yield None

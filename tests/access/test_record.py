@@ -1,0 +1,72 @@
+"""What may be written down of a request; canaries stand where secrets do."""
+
+import pytest
+
+from prosody_admin.access.record import Account, account_of
+from prosody_admin.access.roles import Request
+from prosody_admin.shell.catalogue import shipped
+from prosody_admin.shell.lines import parse
+
+CANARY = "tweet-4711"
+
+
+def account(line: str) -> Account:
+    return account_of(Request("admin/repl-input", parse(line)), shipped())
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("help user", Account("help user")),
+        ("server:version()", Account("server:version")),
+        ('user:list("b", "%a")', Account("user:list", '"b", "%a"', "b")),
+        ('c2s:close("a@B/c")', Account("c2s:close", '"a@B/c"', "b")),
+        ("user:list(nil)", Account("user:list", "nil")),
+        ('muc:create("r@m", nil)', Account("muc:create", '"r@m", nil', "m", discreet=True)),
+        (
+            'user:create("a@b", "tweet-4711", "r")',
+            Account("user:create", '"a@b", (hidden), "r"', "b", discreet=True),
+        ),
+        ('user:create("a@b")', Account("user:create", '"a@b"', "b", discreet=True)),
+        (
+            '{"invite", "create_account", "a@b", "--role", "r"}',
+            Account("invite:create_account", '"a@b", --role=r', "b"),
+        ),
+        ("nosuch:command(1, 2)", Account("nosuch:command", "(hidden), (hidden)", discreet=True)),
+        ("nosuch:command()", Account("nosuch:command", discreet=True)),
+        (">x", Account("raw Lua", discreet=True)),
+    ],
+)
+def test_what_is_written_down(line: str, expected: Account) -> None:
+    assert account(line) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f'user:create("a@b", "{CANARY}")',
+        f"user:password('a@b', '{CANARY}')",
+        f"user:password('a@b', [[{CANARY}]])",
+        f'user:password("a@b", {{"{CANARY}"}})',
+        f'{{"user", "password", "a@b", "{CANARY}"}}',
+        'user:password("a@b", "\\x74weet-4711")',
+        f'muc:create("r@m", {{password = "{CANARY}"}})',
+        f'host:activate("b", {{component_secret = "{CANARY}"}})',
+        f'config:set("b", "x", "{CANARY}")',
+        f'invite:show("b", "{CANARY}")',
+        f"admin:explain([[user:password('a@b', '{CANARY}')]])",
+        f'nosuch:login("{CANARY}")',
+        f'user:password("a@b", "{CANARY}"',
+        f'user:password("a@b", "{CANARY}") ',
+        f'user:password("a@b", "{CANARY}"):x()',
+        f">print('{CANARY}')",
+        f"{CANARY}",
+        f"help {CANARY}",
+    ],
+)
+def test_no_secret_is_written_down(line: str) -> None:
+    assert CANARY not in repr(account(line))
+
+
+def test_an_event_of_any_length_has_a_name_of_some() -> None:
+    assert len(account_of(Request("admin/" + "x" * 5000), shipped()).command) == 200
