@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prosody_admin.protocol.stanza import repl_input
 from prosody_admin.shell.canonical import MAX_CANONICAL, canonical
 from prosody_admin.shell.catalogue import Catalogue
-from prosody_admin.shell.lines import MAX_LINE, Call, Flag, Help, Literal, Table, parse
+from prosody_admin.shell.lines import MAX_LINE, Call, Flag, Help, Literal, RawLua, Table, parse
 from prosody_admin.shell.literals import KEYWORDS, MAX_ARGUMENTS
 from prosody_admin.shell.strings import is_plain
 
@@ -150,3 +150,18 @@ def test_flags_need_the_catalogue_that_they_were_read_with() -> None:
     catalogue = Catalogue({}).extended({"x": {"y": facts}})
     call = Call("x", "y", ("z",), (Flag("loud", False),))
     assert canonical(call, catalogue) == '{"x", "y", "z", "--no-loud"}'
+
+
+def test_an_unknown_command_keeps_the_spelling_that_it_came_in() -> None:
+    words = '{"nosuch", "command", "a word"}'
+    call = 'nosuch:command("a word")'
+    assert parse(words) == parse(call)
+    assert canonical(parsed(words)) == words
+    assert canonical(parsed(call)) == call
+    assert canonical(parsed('{"user", "list", "b"}')) == 'user:list("b")'
+
+
+def parsed(line: str) -> Call | Help:
+    found = parse(line)
+    assert not isinstance(found, RawLua)
+    return found

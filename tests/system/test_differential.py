@@ -8,7 +8,7 @@ import pytest
 from system.conftest import RESET
 from system.differential import changing, comparison, reading
 from system.differential.comparison import DIRECT, WAYS
-from system.differential.deliberate import DELIBERATE, HUGE, LONG
+from system.differential.deliberate import DELIBERATE, HUGE, LONG, WORDS
 from system.differential.line import Line
 from system.gate import SOCKET
 from system.machine import Machine
@@ -45,6 +45,15 @@ def test_command_lines_that_change_nothing(gate: Machine) -> None:
 def test_sessions_that_change_nothing(gate: Machine, interactive: Interactive) -> None:
     both = interactive(gate, reading.TYPED, *WAYS)
     assert_none(comparison.session_differences(reading.TYPED, *both))
+
+
+def test_the_spelling_of_13(gate: Machine) -> None:
+    directly, through = comparison.one_shot(gate, WORDS, *WAYS)
+    if gate.release == "trixie":
+        assert_none(comparison.one_shot_differences(WORDS, directly, through))
+    else:
+        assert all(re.fullmatch("Result: table: 0x[0-9a-f]+\n", run.stdout) for run in directly)
+        assert all(run.status == 0 and "table" not in run.stdout for run in through)
 
 
 def test_command_lines_that_change_something(gate: Machine) -> None:

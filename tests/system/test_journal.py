@@ -50,11 +50,11 @@ def test_a_session_is_recorded_from_opening_to_close(gate: Machine) -> None:
 
 def test_a_refused_command_is_recorded(gate: Machine) -> None:
     gate.put(STUB, f'admin_socket = "{SOCKET}"\n')
-    gate.run(*THROUGH_UNPRIVILEGED, "server:version()", user="helpdesk")
+    gate.run(*THROUGH_UNPRIVILEGED, "server:insane_reload()", user="helpdesk")
     (refused,) = records(gate, MessageId.COMMAND_REFUSED)
     assert refused["PROSODY_ADMIN_PEER_USER"] == "helpdesk"
     assert refused["PROSODY_ADMIN_PEER_UID"] == gate.run("id", "-u", "helpdesk").stdout.strip()
-    assert refused["PROSODY_ADMIN_COMMAND"] == "server:version"
+    assert refused["PROSODY_ADMIN_COMMAND"] == "server:insane_reload"
     assert refused["PROSODY_ADMIN_VERDICT"] == "refused"
     assert not records(gate, MessageId.COMMAND_STARTED)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS
 from system.gate import SERVICE_UNIT, SOCKET, THROUGH, directly, through
 from system.keys import CONTROL_C, CONTROL_D, at_own_terminal, press
 from system.machine import HERE, Machine
@@ -40,7 +41,7 @@ def answer(terminal: Terminal, password: str) -> None:
 
 
 def opens_the_account(machine: Machine, password: str) -> bool:
-    """Ask Prosody itself, with its strings in a form that its log would not be searched for."""
+    """Ask Prosody itself, in escapes: this line is none that a record is searched for."""
     quoted = "".join(f"\\{byte}" for byte in password.encode())
     user, _, host = ACCOUNT.partition("@")
     lua = f"> require'core.usermanager'.test_password('{user}', '{host}', '{quoted}')"
@@ -51,11 +52,11 @@ def exists(machine: Machine) -> bool:
     return ACCOUNT in directly(machine, "user", "list", "localhost").stdout
 
 
-def everything_said(machine: Machine) -> str:
-    """Return the whole journal, all that it has of every entry, and what systemd shows of us."""
-    machine.run("journalctl", "--sync", check=True)
-    journal = machine.run("journalctl", "--output=export", "--all", check=True).stdout
-    return journal + machine.run("systemctl", "status", "--full", SERVICE_UNIT).stdout
+def is_on_record(machine: Machine, text: str) -> bool:
+    """Search the whole journal, all that it has of every entry, and what systemd shows of us."""
+    said = f"journalctl --sync; journalctl --output=export --all; systemctl status {SERVICE_UNIT}"
+    search = f'{{ {said}; }} | grep --text --fixed-strings --quiet -- "$1"'
+    return machine.run("sh", "-c", search, "search", text).returncode == 0
 
 
 def test_of_one_shot_commands(gate: Machine) -> None:
@@ -65,8 +66,8 @@ def test_of_one_shot_commands(gate: Machine) -> None:
             terminal.expect("OK: ")
             assert terminal.ended() == 0
         assert opens_the_account(gate, password)
-    assert "user:password" in (said := everything_said(gate))
-    assert CANARY not in said
+    assert is_on_record(gate, "user:password")
+    assert not is_on_record(gate, CANARY)
 
 
 def test_in_a_session(gate: Machine) -> None:
@@ -82,7 +83,7 @@ def test_in_a_session(gate: Machine) -> None:
         terminal.type("quit")
         assert terminal.ended() == 0
     assert opens_the_account(gate, f"{CANARY} of password")
-    assert CANARY not in everything_said(gate)
+    assert not is_on_record(gate, CANARY)
 
 
 def test_an_empty_one_is_one(gate: Machine) -> None:
@@ -115,7 +116,7 @@ def test_cancelled_in_a_session_which_goes_on(gate: Machine) -> None:
         terminal.type(f'user:create("{ACCOUNT}")')
         answer(terminal, CANARY)
         terminal.expect("OK: ")
-    assert CANARY not in everything_said(gate)
+    assert not is_on_record(gate, CANARY)
 
 
 def test_a_client_that_leaves_instead_of_answering(gate: Machine) -> None:
@@ -132,14 +133,14 @@ def test_an_answer_that_was_not_asked_for(gate: Machine) -> None:
         "print(''.join(iter(lambda: s.recv(65536).decode(), '')))"
     )
     stanzas = (
-        "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='xmpp:prosody.im/admin'>"
+        f"<stream:stream xmlns:stream='{STREAMS_NS}' xmlns='{ADMIN_NS}'>"
         f"<repl-requested-input type='password' id='1'>{CANARY}</repl-requested-input>"
         "<repl-input>server:version()</repl-input></stream:stream>"
     )
     answered = gate.run("python3", "-c", send, SOCKET, stdin=stanzas, check=True).stdout
     assert "<repl-result type='error'>No module handled this query." in answered
     assert "<repl-result>OK: 13." in answered
-    assert CANARY not in everything_said(gate)
+    assert not is_on_record(gate, CANARY)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ _MIN_INTEGER = -(2**63)
 def canonical(line: Call | Help, catalogue: Catalogue | None = None) -> str:
     """Return the text of which `parse`, with the same catalogue, makes exactly `line` again.
 
-    Without flags it is the call form, which both versions of Prosody read, else 13's array form.
+    It is the call form, which both versions of Prosody read; 13's array form for a command with
+    flags, which has no other, and for an unknown command that came in it.
     Strings are in double quotes with `\\"` and `\\\\` for the only escapes, beyond ASCII as they
     are; XML carries every character of them. The text can be several times as long as what the
     value was read from. Raises ValueError for a value that cannot be written, which `parse` never
@@ -31,7 +32,7 @@ def _help(line: Help) -> str:
 
 
 def _call(line: Call) -> str:
-    if not line.flags:
+    if not (line.flags or line.unknown_words):
         return f"{line.section}:{line.command}({_list(line.arguments)})"
     flags = tuple(map(write_flag, line.flags))
     return "{" + _list((line.section, line.command, *line.arguments, *flags)) + "}"

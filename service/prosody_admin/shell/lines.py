@@ -30,13 +30,15 @@ class Call(Exact):
     """One command of one section, with its arguments as values.
 
     `flags` are those of 13's command line, in their order; a call with flags has nothing but
-    strings for arguments.
+    strings for arguments. `unknown_words` tells that it was spelled as 13's array of words and is
+    in no catalogue. It means the same then, but 13 says more kindly that there is no such command.
     """
 
     section: str
     command: str
     arguments: tuple[Literal, ...] = ()
     flags: tuple[Flag, ...] = ()
+    unknown_words: bool = False
 
     def _identity(self) -> tuple[object, ...]:
         flags = tuple(typed(flag) for flag in self.flags)
@@ -137,7 +139,7 @@ def _command(section: str, name: str, words: tuple[str, ...], catalogue: Catalog
         return Call(section, name, tuple(arguments), tuple(flags))
     if command is None and any(word.startswith("-") for word in words):
         raise NotLiteralError("a flag for an unknown command")
-    return Call(section, name, words)
+    return Call(section, name, words, unknown_words=command is None)
 
 
 def _help(topics: Sequence[str]) -> Help:

@@ -75,7 +75,6 @@ INVITATIONS = tuple(
         "invite:create_reset('juliet@localhost')",
         "invite:delete('localhost', 'none')",
         '{"invite", "create_account", "paris@localhost", "--role", "prosody:member"}',
-        '{"invite", "create_reset", "nobody@localhost"}',
         '{"invite", "create_account", "localhost", "--role"}',
         '{"invite", "create_account", "localhost", "--nonsense"}',
     )

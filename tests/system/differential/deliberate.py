@@ -37,6 +37,16 @@ DELIBERATE = (
     ),
 )
 
+# 13's own spelling of commands that the service knows. It writes them anew in the one that 0.12
+# understands as well, which makes 0.12 run what it would only show as a table.
+WORDS = typed(
+    '{"server", "version"}',
+    '{"help"}',
+    '{"help", "user"}',
+    '{"user", "list", "localhost"}',
+    '{"user", "list", "localhost", "^a"}',
+)
+
 # More than 8 KB in one stanza. A client of 13 hangs up at 10,000 bytes when they arrive in one
 # piece, and prints them when they do not, so that it is no measure; a raw client is.
 LONG = (
