@@ -3,3 +3,6 @@
 --
 --     PROSODY_CONFIG=/usr/share/prosody-admin/prosodyctl.cfg.lua prosodyctl shell
 admin_socket = "/run/prosody-admin.sock"
+
+-- Only so that prosodyctl does not complain of having no directory of certificates.
+certificates = "."

@@ -3,6 +3,7 @@
 import pytest
 
 from system.conftest import prosody_answers
+from system.conftest import CHECKOUT
 from system.gate import STUB, THROUGH, THROUGH_UNPRIVILEGED, directly, through
 from system.machine import Machine
 from system.terminal import at_terminal
@@ -68,7 +69,7 @@ def test_interactive_session(gate: Machine) -> None:
 
 
 def test_somebody_in_the_group_may_read_and_nothing_else(gate: Machine) -> None:
-    gate.put(STUB, f'admin_socket = "{gate_socket()}"\n')
+    gate.put(STUB, (CHECKOUT / "packaging/prosodyctl.cfg.lua").read_text())
     for line in ('user:delete("nobody@localhost")', 'config:get("x")', "> return 1"):
         refused = gate.run(*THROUGH_UNPRIVILEGED, line, user="helpdesk")
         assert refused.returncode == 1
@@ -79,10 +80,6 @@ def test_somebody_in_the_group_may_read_and_nothing_else(gate: Machine) -> None:
     answer = gate.run(*THROUGH_UNPRIVILEGED, "admin:whoami()", user="helpdesk")
     assert answer.returncode == 0
     assert "OK: you are helpdesk" in answer.stdout
-
-
-def gate_socket() -> str:
-    return THROUGH[-1].removeprefix("--socket=")
 
 
 def test_without_prosody_a_command_fails_and_says_why(gate: Machine) -> None:
