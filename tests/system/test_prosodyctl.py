@@ -2,8 +2,7 @@
 
 import pytest
 
-from system.conftest import prosody_answers
-from system.conftest import CHECKOUT
+from system.conftest import CHECKOUT, prosody_answers
 from system.gate import STUB, THROUGH, THROUGH_UNPRIVILEGED, directly, through
 from system.machine import Machine
 from system.terminal import at_terminal
