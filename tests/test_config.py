@@ -43,6 +43,7 @@ OTHERS = [
     ("service", "log_level", "info"),
     ("prosody", "socket", Path("/var/lib/prosody/prosody.sock")),
     ("modules", "enabled", ()),
+    ("audit", "required", True),
 ]
 WHOLE_NUMBERS = [
     (table, key, expected) for table, key, *_, expected in NUMBERS if "whole" in expected
@@ -207,13 +208,15 @@ class TestNamesThatAreUnknown:
             ("[limit]\nsessions = 1", "[limit]: no such table; did you mean limits?"),
             (
                 "[xyz]",
-                "[xyz]: no such table; expected one of service, limits, prosody, modules",
+                "[xyz]: no such table; expected one of service, limits, prosody, audit, modules,"
+                " roles, grants, commands",
             ),
             ("sessions = 1", "sessions: expected in table [limits], found outside of any"),
             (
                 "xyz = 1",
                 "xyz: no such key, and none may be outside of a table;"
-                " expected one of service, limits, prosody, modules",
+                " expected one of service, limits, prosody, audit, modules, roles, grants,"
+                " commands",
             ),
             ("limits = 3", "limits: expected a table, found 3"),
             ("[[limits]]\nsessions = 1", 'limits: expected a table, found [{"sessions": 1}]'),

@@ -63,6 +63,8 @@ def choice(*words: str) -> Kind:
     return Kind("one of " + ", ".join(f'"{word}"' for word in words), lambda value: value in words)
 
 
+YES_OR_NO = Kind("true or false", lambda value: type(value) is bool)
+
 SOCKET_PATH = Kind(
     "an absolute path of at most 107 bytes",  # sun_path has one more, to end the string (unix(7))
     lambda value: (
@@ -156,6 +158,17 @@ class ProsodySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """The record of what is done."""
+
+    required: bool = setting(
+        True,
+        YES_OR_NO,
+        "Whether a command is refused when its start cannot be handed to the journal.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleSettings:
     """What answers events, besides what is built in."""
 
@@ -174,6 +187,7 @@ class Settings:
     service: ServiceSettings = ServiceSettings()
     limits: LimitSettings = LimitSettings()
     prosody: ProsodySettings = ProsodySettings()
+    audit: AuditSettings = AuditSettings()
     modules: ModuleSettings = ModuleSettings()
     policy: PolicySettings = field(default_factory=PolicySettings)
 
@@ -296,11 +310,11 @@ def _checked(path: Path, document: dict[str, Any]) -> dict[str, dict[str, object
 def _unknown_table(name: str, value: object) -> str:
     """Say what is wrong with a name at the top level, where only our tables may be."""
     if type(value) is dict:
-        return f"[{name}]: no such table; {_suggested(name, _KEYS)}"
+        return f"[{name}]: no such table; {_suggested(name, [*_KEYS, *_POLICY_TABLES])}"
     for table, keys in _KEYS.items():
         if name in keys:
             return f"{name}: expected in table [{table}], found outside of any"
-    return f"{name}: no such key, and none may be outside of a table; {_suggested(name, _KEYS)}"
+    return f"{name}: no such key, and none may be outside of a table; {_suggested(name, [*_KEYS, *_POLICY_TABLES])}"
 
 
 def _suggested(name: str, known: Iterable[str]) -> str:

@@ -59,7 +59,8 @@ class Daemon:
         self._closer = DeferredFdCloser()
         self._events = Events()
         policy = policy_of(settings.policy, os.getuid())
-        self._dispatcher = Dispatcher(self._events, policy, Audit(journal))
+        self._audit = Audit(journal, required=settings.audit.required)
+        self._dispatcher = Dispatcher(self._events, policy, self._audit)
         sessions = Sessions(settings, self._dispatcher, self._closer, self._sessions_changed)
         self._service = Service(settings, policy, sessions, self._closer)
         self._modules = Modules(self._events, self._service)
@@ -181,6 +182,7 @@ class Daemon:
             self._service.settings = self._service.sessions.settings = settings
             policy = policy_of(settings.policy, os.getuid())
             self._service.policy = self._dispatcher.policy = policy
+            self._audit.require(settings.audit.required)
             set_log_level(settings)
             self._load_modules()
             self._journal.log("Settings loaded", LOG_INFO, MessageId.SETTINGS_LOADED)

@@ -20,17 +20,21 @@ class Record:
 
 
 class MemoryJournal(Journal):
-    """Keeps every record; while not `available`, it takes none."""
+    """Keeps every record; while not `available`, those that came by `log` wait."""
 
     def __init__(self) -> None:
         super().__init__()
         self.records: list[Record] = []
         self.available = True
+        self._waiting: list[dict[str, str]] = []
         self._changed = asyncio.Event()
 
     def _hand_over(self, full: dict[str, str]) -> None:
         if not self.available:
             raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        waiting, self._waiting = self._waiting, []
+        for earlier in waiting:
+            self._hand_over(earlier)
         event = MessageId(full["MESSAGE_ID"]) if "MESSAGE_ID" in full else None
         fields = {
             name.removeprefix(PREFIX): value
@@ -39,6 +43,9 @@ class MemoryJournal(Journal):
         }
         self.records.append(Record(event, full["MESSAGE"], int(full["PRIORITY"]), fields))
         self._changed.set()
+
+    def _keep(self, full: dict[str, str]) -> None:
+        self._waiting.append(full)
 
     def events(self, session: str | None = None) -> list[str]:
         """Return the kinds of all records of sessions and commands, or of one session's."""

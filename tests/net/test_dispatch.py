@@ -227,6 +227,24 @@ async def test_what_cannot_be_recorded_does_not_run(tmp_path: Path) -> None:
             service.journal.available = True
             assert (await client.ask("y()")).result == "OK: y()"
     assert prosody.lines == ["y()"]
+    (refused,) = service.journal.of(MessageId.COMMAND_REFUSED)
+    assert refused.fields["RULE"] == "unrecorded"
+    assert refused.fields["SEQUENCE"] == "1"
+
+
+async def test_a_site_may_let_commands_run_unrecorded_which_is_recorded(tmp_path: Path) -> None:
+    audit = {"required": False}
+    async with (
+        FakeProsody(tmp_path / "prosody") as prosody,
+        running(tmp_path, audit=audit) as service,
+    ):
+        with await service.client() as client:
+            service.journal.available = False
+            assert (await client.ask("x()")).result == "OK: x()"
+            service.journal.available = True
+            assert (await client.ask("y()")).result == "OK: y()"
+    assert prosody.lines == ["x()", "y()"]
+    assert len(service.journal.of(MessageId.AUDIT_NOT_REQUIRED)) == 1
 
 
 async def test_modules_are_told_of_sessions_that_were_admitted(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
@@ -45,14 +45,10 @@ class Watch:
         await conversation.send(repl_output("after an hour"))
 
 
-def with_a_clock_to_turn(test: Callable[[], Awaitable[None]]) -> None:
+def with_a_clock_to_turn(test: Coroutine[None, None, None]) -> None:
     """Run the test; it must not be waiting with a deadline of its own when it turns the clock."""
-
-    async def run() -> None:
-        await test()
-
     with asyncio.Runner(loop_factory=TurnableLoop) as runner:
-        runner.run(run())
+        runner.run(test)
 
 
 async def an_hour_passes(*sockets: socket.socket) -> list[float]:
@@ -107,7 +103,7 @@ def test_a_silent_command(tmp_path: Path, repl: bool | None) -> None:
                 assert (await client.ask("g()")).result == "OK: g()"
             assert len(prosody.conversations) == 1
 
-    with_a_clock_to_turn(test)
+    with_a_clock_to_turn(test())
 
 
 def test_a_watch_that_sees_nothing(tmp_path: Path) -> None:
@@ -125,7 +121,7 @@ def test_a_watch_that_sees_nothing(tmp_path: Path) -> None:
                 watch.release.set()
                 assert (await client.stanza()).text == "after an hour"
 
-    with_a_clock_to_turn(test)
+    with_a_clock_to_turn(test())
 
 
 def test_a_session_at_its_prompt(tmp_path: Path) -> None:
@@ -137,7 +133,7 @@ def test_a_session_at_its_prompt(tmp_path: Path) -> None:
                 assert (await client.ask("g()")).result == "OK: g()"
             assert len(prosody.conversations) == 1
 
-    with_a_clock_to_turn(test)
+    with_a_clock_to_turn(test())
 
 
 def test_a_session_that_never_asks(tmp_path: Path) -> None:
@@ -147,4 +143,4 @@ def test_a_session_that_never_asks(tmp_path: Path) -> None:
                 assert_well_before(await an_hour_passes(client.socket))
                 assert (await client.ask("admin:version()")).result.startswith("OK: ")
 
-    with_a_clock_to_turn(test)
+    with_a_clock_to_turn(test())

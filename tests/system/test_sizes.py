@@ -38,8 +38,8 @@ with socket.socket(socket.AF_UNIX) as client:
 """
 """A client that sends a line and then waits for its standard input to end."""
 
-HELD_KB = 40 * 1024
-"""What may be added to the service's memory: buffers, and a stanza of 100 kB on its way."""
+HELD_KB = 8 * 1024
+"""Kilobytes that this may cost the service, eight times what it does: buffers and a stanza."""
 
 
 def test_a_hundred_thousand_lines(gate: Machine) -> None:

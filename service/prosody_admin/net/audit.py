@@ -37,10 +37,25 @@ class Outcome:
 
 
 class Audit:
-    """Writes the record of sessions and commands to `journal`."""
+    """Writes the record of sessions and commands to `journal`.
 
-    def __init__(self, journal: Journal) -> None:
+    While it is `required`, a command whose start cannot be recorded must not run.
+    """
+
+    def __init__(self, journal: Journal, *, required: bool) -> None:
         self._journal = journal
+        self._required = required
+        self.require(required)
+
+    def require(self, required: bool) -> None:
+        """Say whether the record is required from now on; that it is not is itself recorded."""
+        self._required = required
+        if not required:
+            self._journal.log(
+                "Commands run even if they cannot be recorded: [audit] required = false",
+                LOG_WARNING,
+                MessageId.AUDIT_NOT_REQUIRED,
+            )
 
     def session_opened(self, session: Session) -> None:
         """Record that a client opened its stream."""
@@ -89,14 +104,12 @@ class Audit:
 
         Raises JournalUnavailableError if that cannot be written down: it must not run then.
         """
-        self._journal.record(
-            MessageId.COMMAND_STARTED,
-            f"{session.identity} runs {_spoken(account)}",
-            LOG_NOTICE,
-            **_command_fields(session, account),
-            VERDICT="allowed",
-            RULE=verdict.rule,
-        )
+        message = f"{session.identity} runs {_spoken(account)}"
+        fields = _command_fields(session, account) | {"VERDICT": "allowed", "RULE": verdict.rule}
+        if self._required:
+            self._journal.record(MessageId.COMMAND_STARTED, message, LOG_NOTICE, **fields)
+        else:
+            self._journal.log(message, LOG_NOTICE, MessageId.COMMAND_STARTED, **fields)
 
     def command_refused(self, session: Session, account: Account, refusal: Refusal) -> None:
         """Record that a command does not run, and the rule that says so."""

@@ -4,7 +4,6 @@ This wrapper is not a handler, so that no handler can outrank it.
 """
 
 import asyncio
-import logging
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ from prosody_admin.net.session import Ending, Session
 from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_result
 from prosody_admin.shell.canonical import canonical
 from prosody_admin.shell.lines import Line, RawLua, parse
-
-log = logging.getLogger(__name__)
 
 UNHANDLED = "No module handled this query. Is mod_admin_shell enabled?"
 """What Prosody answers to a stanza that no module wants."""
@@ -98,9 +95,11 @@ class Dispatcher:
             return
         try:
             self._audit.command_started(session, account, verdict)
-        except JournalUnavailableError as error:
-            log.warning("session %s: %s refused: %s", session.id, account.command, error)
-            session.send(repl_result("Error: refused, it cannot be recorded now", error=True))
+        except JournalUnavailableError:
+            # This record waits for the journal, and says then what did not run meanwhile.
+            refusal = Refusal("unrecorded", "refused, it cannot be recorded now")
+            self._audit.command_refused(session, account, refusal)
+            session.send(repl_result(f"Error: {refusal.text}", error=True))
             return
         text = stanza.text
         if line is not None and not isinstance(line, RawLua):

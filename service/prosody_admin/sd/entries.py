@@ -56,6 +56,8 @@ class MessageId(Enum):
     """Settings cannot be used; the ones from before go on to hold."""
     MODULE_FAILED = "870a841def124f80b664b8ecaf3cf7e1"
     """A module could not be loaded, or one of its handlers raised."""
+    AUDIT_NOT_REQUIRED = "8dd880050e9f413d8c0a82bfbdf02323"
+    """The settings let commands run even if they cannot be recorded."""
     AUDIT_GAP = "f318fb2a851f4d6ea20de84fbe9eb7d5"
     """Records were lost here, because the journal could not be reached; says how many."""
 
