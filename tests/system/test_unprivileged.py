@@ -40,13 +40,12 @@ def test_who_may_nothing_is_told_who_they_are(gate: Machine) -> None:
     assert answer.stdout.endswith(f"OK: you are helpdesk (uid {uid(gate, 'helpdesk')})\n")
 
 
-@pytest.mark.parametrize("words", [("server", "version"), ("server:version()",), ("> return 1",)])
-def test_who_may_nothing_is_refused(gate: Machine, words: tuple[str, ...]) -> None:
+def test_who_may_nothing_is_refused(gate: Machine) -> None:
     settings(gate, NO_RIGHTS)
-    answer = gate.run(*PROSODYCTL, "shell", *words, user="helpdesk")
-    assert answer.returncode == 1
-    assert "Error: permission denied" in answer.stderr
-    assert "OK" not in answer.stdout
+    for words in (("server", "version"), ("server:version()",), ("> return 1",)):
+        answer = gate.run(*PROSODYCTL, "shell", *words, user="helpdesk")
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert answer.stderr.startswith("Error: permission denied")
 
 
 def test_a_session_of_who_may_nothing(gate: Machine) -> None:
@@ -107,11 +106,11 @@ def test_reload_without_the_shell(gate: Machine, user: str) -> None:
 
 
 @ONLY_13
-@pytest.mark.parametrize("command", ["adduser", "passwd", "deluser", "reload"])
-def test_who_may_only_read_changes_nothing(gate: Machine, command: str) -> None:
-    answer = gate.run(*PROSODYCTL, command, ACCOUNT, user="helpdesk")
-    assert answer.returncode == 1
-    assert "Error: permission denied" in answer.stderr
+def test_who_may_only_read_changes_nothing(gate: Machine) -> None:
+    for command in ("adduser", "passwd", "deluser", "reload"):
+        answer = gate.run(*PROSODYCTL, command, ACCOUNT, user="helpdesk")
+        assert (answer.returncode, answer.stdout) == (1, "")
+        assert answer.stderr.startswith("Error: permission denied")
     assert started(gate) == []
 
 
