@@ -314,7 +314,8 @@ def _unknown_table(name: str, value: object) -> str:
     for table, keys in _KEYS.items():
         if name in keys:
             return f"{name}: expected in table [{table}], found outside of any"
-    return f"{name}: no such key, and none may be outside of a table; {_suggested(name, [*_KEYS, *_POLICY_TABLES])}"
+    suggested = _suggested(name, [*_KEYS, *_POLICY_TABLES])
+    return f"{name}: no such key, and none may be outside of a table; {suggested}"
 
 
 def _suggested(name: str, known: Iterable[str]) -> str:

@@ -129,6 +129,7 @@ def test_shipped_roles(tmp_path: Path, role: str, line: str, may: bool) -> None:
         ('[roles.a]\ndeny = ["us*:list"]', "[roles.a] deny: expected a list"),
         ('[roles.a]\nhosts = ["*"]', "[roles.a] hosts: expected a list of hosts in lower case"),
         ("[roles.a]\nhosts = [1]", "[roles.a] hosts: expected a list of hosts"),
+        ("[roles.a]\nhosts = []", "[roles.a] hosts: expected a list of hosts"),
         ("[roles.a]\nlua = 1", "[roles.a] lua: expected true or false"),
         ("[grants]\nalice = 1", "[grants] 'alice': expected a list of names of roles"),
         ('[grants]\n"a b" = []', "[grants] 'a b': expected the name of an account"),

@@ -77,7 +77,7 @@ async def test_version(tmp_path: Path) -> None:
                 assert (await client.ask(line)).result == f"OK: prosody-admin {__version__}"
 
 
-@pytest.mark.parametrize("line", ["help admin", '{"help", "admin"}'])
+@pytest.mark.parametrize("line", ["help admin", "help ADMIN", '{"help", "admin"}'])
 async def test_help(tmp_path: Path, line: str) -> None:
     async with running(tmp_path) as service:
         with await service.client() as client:

@@ -60,11 +60,12 @@ def test_a_transcript_keeps_commands_and_no_more(tmp_path: object) -> None:
 @pytest.mark.parametrize(
     ("name", "command_class", "hosts", "secrets", "escalates"),
     [
-        ("user:list", CommandClass.READ, (1,), (), ()),
+        ("user:delete", CommandClass.WRITE, (1,), (), ()),
         ("user:create", CommandClass.WRITE, (1,), (2,), (3,)),
-        ("user:password", CommandClass.SECRET, (1,), (2,), ()),
+        ("user:password", CommandClass.SECRET, (1,), (2, 3), ()),
         ("user:set_role", CommandClass.WRITE, (1, 2), (), (2, 3)),
-        ("module:load", CommandClass.CODE, (2,), (3,), ()),
+        ("module:load", CommandClass.CODE, (), (3,), ()),
+        ("module:list", CommandClass.READ, (1,), (), ()),
         ("config:get", CommandClass.SECRET, (), (), ()),
         ("config:set", CommandClass.CODE, (), (2, 3), ()),
         ("watch:stanzas", CommandClass.STREAM, (), (), ()),

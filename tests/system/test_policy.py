@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from prosody_admin.access.settings import SHIPPED_ROLES
+from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS
 from prosody_admin.sd.journal import MessageId
 from system.conftest import CHECKOUT
 from system.differential import comparison
@@ -106,7 +108,7 @@ exec "$@"
 """
 """Runs a command in a control group that it makes below its own: GROUP COMMAND..."""
 
-OUTLIVED = """\
+OUTLIVED = f"""\
 import os, socket, sys
 
 connection = socket.socket(socket.AF_UNIX)
@@ -115,10 +117,10 @@ def ask(stanza):
     connection.sendall(stanza)
     answer = b""
     while b"</repl-result>" not in answer:
-        answer += connection.recv(65536)
+        answer += connection.recv(65536) or sys.exit("closed without an answer")
     print(answer.decode(), flush=True)
 
-HEADER = b"<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='xmpp:prosody.im/admin'>"
+HEADER = b"<stream:stream xmlns:stream='{STREAMS_NS}' xmlns='{ADMIN_NS}'>"
 LINE = b"<repl-input>server:version()</repl-input>"
 go, went = os.pipe()
 done, over = os.pipe()
@@ -195,7 +197,9 @@ def test_explain_says_what_happens(gate: Machine) -> None:
         explain = f"admin:explain([==[{case.line}]==])"
         answer = gate.run(*THROUGH_UNPRIVILEGED, explain, user=case.user)
         assert answer.returncode == 0, answer
-        found = re.search(r"^OK: (allowed|refused) \((.*?)\)(?:: needs .+)?$", answer.stdout, re.M)
+        found = re.search(
+            r"^OK: (allowed|refused) \((.*?)\)(?:: needs .+)?$", answer.stdout, re.MULTILINE
+        )
         assert found, answer
         explained.append((case.user, found[1] == "allowed", found[2]))
     assert explained == EXPECTED
@@ -219,8 +223,7 @@ def test_check_says_what_happens(gate: Machine) -> None:
     [
         (
             "alice",
-            "helpdesk allows: @read, user:create, user:password, user:enable, user:disable, "
-            "c2s:close, roster:subscribe, roster:unsubscribe\n"
+            f"helpdesk allows: {', '.join(SHIPPED_ROLES['helpdesk'].allow)}\n"
             "helpdesk hosts: example.test, *.localhost\n"
             "OK: nothing else\n",
         ),
@@ -329,7 +332,7 @@ def test_a_reload_holds_from_the_next_command_of_an_open_session(gate: Machine) 
             (POLICY.replace('"helpdesk"]', '"helpdesk", "accounts"]'), r"\| OK: "),
             (
                 POLICY.replace('alice = ["helpdesk"]', ""),
-                r"! Error: permission denied \(default\): needs a role, and none is granted to alice",
+                r"! Error: permission denied \(default\): .* none is granted to alice",
             ),
             (POLICY.replace('"helpdesk"]', '"viewer"]'), r"\| OK: "),
         ):

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from prosody_admin.access.hosts import host_of
 from prosody_admin.access.roles import Request
 from prosody_admin.shell.canonical import written
-from prosody_admin.shell.catalogue import Catalogue
+from prosody_admin.shell.catalogue import Catalogue, CommandClass
 from prosody_admin.shell.lines import Call, Help
+
+_TELLING = {CommandClass.STREAM, CommandClass.SECRET, CommandClass.CODE}
+"""Classes of commands whose answers, those to a mistake as well, can have secrets in them."""
 
 HIDDEN = "(hidden)"
 """Stands for an argument that is a secret, or may be one."""
@@ -55,4 +58,5 @@ def _account_of_call(name: str, call: Call, catalogue: Catalogue) -> Account:
     texts += [f"--{flag.name}={flag.value}" for flag in call.flags]
     first = call.arguments[command.hosts[0] - 1 : command.hosts[0]] if command.hosts else ()
     host = host_of(first[0]) if first and isinstance(first[0], str) else None
-    return Account(name, ", ".join(texts) or None, host, discreet=bool(secret))
+    discreet = bool(secret) or command.command_class in _TELLING
+    return Account(name, ", ".join(texts) or None, host, discreet)

@@ -2,7 +2,7 @@
 
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from prosody_admin.access.hosts import host_of, reaches
@@ -65,7 +65,8 @@ class Role:
     `allow` and `deny` are patterns (PATTERN). `hosts` are the hosts that commands may be about,
     `*.example.com` for every host below example.com; none means any. With hosts, a command that
     names no host is about all of them, and is allowed only if `hostless`. `escalate` allows giving
-    roles and groups of Prosody. `lua` allows lines that are not plain commands: everything.
+    roles and groups of Prosody, and arguments that make a command do more than its class says.
+    `lua` allows lines that are not plain commands: everything.
     """
 
     name: str
@@ -79,7 +80,7 @@ class Role:
     def judge(self, request: Request, catalogue: Catalogue) -> Judgement:
         """Say what this role alone makes of a request."""
         command = _command(request, catalogue)
-        if pattern := _matching(self.deny, request, command):
+        if pattern := _matching(self.deny, request, command, _all_names(command, catalogue)):
             return Judgement(Opinion.DENY, f"role {self.name} denies {pattern}")
         if isinstance(request.line, RawLua):
             if self.lua:
@@ -136,38 +137,65 @@ def _command(request: Request, catalogue: Catalogue) -> Command | None:
     return None
 
 
-def _matching(patterns: tuple[str, ...], request: Request, command: Command | None) -> str:
-    """Return the first pattern that the request matches, or ""."""
-    return next((pattern for pattern in patterns if _matches(pattern, request, command)), "")
+_Names = frozenset[tuple[str, str]]
 
 
-def _matches(pattern: str, request: Request, command: Command | None) -> bool:
+def _all_names(command: Command | None, catalogue: Catalogue) -> _Names:
+    return frozenset() if command is None else catalogue.names_of(command)
+
+
+def _matching(
+    patterns: tuple[str, ...],
+    request: Request,
+    command: Command | None,
+    other_names: _Names = frozenset(),
+) -> str:
+    """Return the first pattern that matches the request, by one of its names; "" for none."""
     match request.line:
-        case Call() as call:
-            return _matches_call(pattern, call, command)
+        case Call(section=section, command=name):
+            names = {(section, name), *other_names}
+            matching = (pattern for pattern in patterns if _matches_call(pattern, names, command))
         case Help():
-            return pattern in {"help", f"@{CommandClass.READ}"}
+            matching = (p for p in patterns if p in {"help", f"@{CommandClass.READ}"})
         case RawLua():
-            return False
-        case None if pattern.endswith("*"):
-            return request.event.startswith(pattern[:-1])
+            return ""
         case None:
-            return request.event == pattern
+            matching = (pattern for pattern in patterns if _matches_event(pattern, request.event))
+    return next(matching, "")
 
 
-def _matches_call(pattern: str, call: Call, command: Command | None) -> bool:
+def _matches_call(
+    pattern: str, names: Collection[tuple[str, str]], command: Command | None
+) -> bool:
     if pattern.startswith("@"):
         return command is not None and pattern == f"@{command.command_class}"
     section, _, name = pattern.partition(":")
-    return section in {call.section, "*"} and name in {call.command, "*"}
+    return any(section in {of_section, "*"} and name in {own, "*"} for of_section, own in names)
+
+
+def _matches_event(pattern: str, event: str) -> bool:
+    return event.startswith(pattern[:-1]) if pattern.endswith("*") else event == pattern
 
 
 def _escalates(call: Call, command: Command | None) -> bool:
-    """Return whether a call gives somebody a role or a group."""
+    """Return whether a call gives a role or a group, or does more than its class says."""
     if command is None:
         return False
     given = any(argument is not None for argument in _arguments(call, command.escalates))
-    return given or any(flag.name in command.escalating_flags for flag in call.flags)
+    heavy = any(map(_is_heavy, _arguments(call, command.patterns)))
+    return given or heavy or any(flag.name in command.escalating_flags for flag in call.flags)
+
+
+MAX_REPETITIONS = 1
+"""Of `* + - ?` in a Lua pattern: each multiplies the time that it takes by the length of a name,
+which has 1,023 bytes at most, and so does looking for a pattern anywhere in the name."""
+
+
+def _is_heavy(pattern: Literal) -> bool:
+    """Return whether an argument is anything but a pattern that is matched in no time."""
+    if pattern is None:
+        return False
+    return not isinstance(pattern, str) or sum(map(pattern.count, "*+-?")) > MAX_REPETITIONS
 
 
 def _arguments(call: Call, positions: tuple[int, ...]) -> Iterator[Literal]:

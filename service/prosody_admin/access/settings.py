@@ -113,8 +113,11 @@ def _are_patterns(value: object) -> bool:
 
 
 def _are_hosts(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(host, str) and is_host_pattern(host) for host in value
+    # Not an empty one: whoever takes the last host away does not mean every host.
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(host, str) and is_host_pattern(host) for host in value)
     )
 
 

@@ -58,7 +58,7 @@ class AdminSection:
         Raises CommandError for a line of this section that cannot be understood.
         """
         match event.line:
-            case Help(topic="admin"):
+            case Help(topic=topic) if topic.lower() == "admin":
                 return self._help()
             case Call(section="admin", command=name, arguments=arguments):
                 return self._call(event.session, name, arguments)

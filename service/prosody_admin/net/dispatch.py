@@ -93,6 +93,9 @@ class Dispatcher:
             if session.refusal:
                 session.end(Ending("resource-constraint", session.refusal))
             return
+        text = stanza.text
+        if line is not None and not isinstance(line, RawLua):
+            text = canonical(line, policy.catalogue)
         try:
             self._audit.command_started(session, account, verdict)
         except JournalUnavailableError:
@@ -101,9 +104,6 @@ class Dispatcher:
             self._audit.command_refused(session, account, refusal)
             session.send(repl_result(f"Error: {refusal.text}", error=True))
             return
-        text = stanza.text
-        if line is not None and not isinstance(line, RawLua):
-            text = canonical(line, policy.catalogue)
         await self._run(AdminEvent(session, stanza, line, text), request.event, account)
 
     async def _run(self, event: AdminEvent, name: str, account: Account) -> None:

@@ -225,7 +225,7 @@ class Session:
         if (stanza.namespace, stanza.name) == ANSWER:
             answered = self._questions.pop(stanza.get("id", ""), None)
             if answered is not None:
-                answered(stanza)
+                answered(stanza if self.has_its_peer() else None)
                 return
         self._pending.append(stanza)
         if len(self._pending) >= self._limit:

@@ -19,6 +19,7 @@ MAX_POSITION = 100
 """The last argument that a catalogue may speak of; no more fit into a call (literals.py)."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_FULL_NAME = re.compile(rf"{_NAME.pattern}:{_NAME.pattern}", re.ASCII)
 # 13 looks up a single letter somewhere else, and takes `--no-x` for the opposite of `x`.
 _FLAG = re.compile(r"(?!no_)[a-z][a-z0-9_]+", re.ASCII)
 
@@ -65,7 +66,11 @@ class Command:
     secrets: tuple[int, ...] = ()
     """Arguments that no record may show."""
     escalates: tuple[int, ...] = ()
-    """Arguments that give somebody a role or a group."""
+    """Arguments that give somebody a role or a group, or make it do more than its class."""
+    patterns: tuple[int, ...] = ()
+    """Arguments that are Lua patterns, of which long ones keep Prosody busy for ever."""
+    same_as: str = ""
+    """The `section:name` of the command that this is another name of."""
     parameters: int = 0
     """How many arguments stand before the flags; of a command with flags only."""
     flags: Mapping[str, FlagKind] = field(default_factory=lambda: MappingProxyType({}), hash=False)
@@ -82,6 +87,15 @@ class Catalogue:
     def get(self, section: str, name: str) -> Command | None:
         """Return what is known of a command, None for an unknown one."""
         return self._commands.get((section, name))
+
+    def names_of(self, command: Command) -> frozenset[tuple[str, str]]:
+        """Return all names, as section and name, that do the same as this command."""
+        meant = command.same_as or f"{command.section}:{command.name}"
+        return frozenset(
+            names
+            for names, other in self._commands.items()
+            if meant in {other.same_as, ":".join(names)}
+        )
 
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands.values())
@@ -137,11 +151,13 @@ def _command(section: str, name: str, facts: _Facts) -> Command:
     command_class = facts.take("class")
     flags = _mapping(f"{facts.key}.flags", facts.take("flags", {}))
     kinds, escalating = list(FlagKind), facts.take("escalating_flags", [])
-    parameters = facts.take("parameters", 0)
+    parameters, same_as = facts.take("parameters", 0), facts.take("same_as", "")
     if command_class not in list(CommandClass):
         raise SettingsError(f"{facts.key}.class: expected one of {', '.join(CommandClass)}")
     if not all(_FLAG.fullmatch(flag) and kind in kinds for flag, kind in flags.items()):
         raise SettingsError(f"{facts.key}.flags: expected names, and each {' or '.join(kinds)}")
+    if not isinstance(same_as, str) or (same_as and not _FULL_NAME.fullmatch(same_as)):
+        raise SettingsError(f"{facts.key}.same_as: expected section:command")
     if type(parameters) is not int or not 0 <= parameters <= MAX_POSITION:
         raise SettingsError(f"{facts.key}.parameters: expected 0 to {MAX_POSITION}")
     if not isinstance(escalating, list) or not all(flag in flags for flag in escalating):
@@ -153,6 +169,8 @@ def _command(section: str, name: str, facts: _Facts) -> Command:
         hosts=facts.positions("hosts"),
         secrets=facts.positions("secrets"),
         escalates=facts.positions("escalates"),
+        patterns=facts.positions("patterns"),
+        same_as=same_as,
         parameters=parameters,
         flags=MappingProxyType({flag: FlagKind(str(kind)) for flag, kind in flags.items()}),
         escalating_flags=frozenset(escalating),
