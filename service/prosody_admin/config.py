@@ -9,7 +9,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -224,7 +224,7 @@ def settings_files(named: Path | None = None) -> list[Path]:
     return files + [drop_ins / name for name in names if name.endswith(".toml")]
 
 
-def load(paths: Iterable[Path]) -> Settings:
+def load(paths: Sequence[Path]) -> Settings:
     """Read and check every file; a key in a later one replaces the same key of an earlier one.
 
     Raises SettingsError, naming the file and the line or key and what was expected there, for a
@@ -245,7 +245,10 @@ def load(paths: Iterable[Path]) -> Settings:
             for table, values in _checked(path, document).items()
         }
         settings = replace(settings, policy=policy, **changes)
-    settings.policy.check()
+    try:
+        settings.policy.check()
+    except SettingsError as error:  # of all files together
+        raise SettingsError(f"{', '.join(map(str, paths))}: {error}") from None
     return settings
 
 

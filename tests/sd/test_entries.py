@@ -26,7 +26,7 @@ def test_no_field_of_ours_replaces_one_that_every_record_has() -> None:
 
 
 def test_ids_are_random_and_distinct() -> None:
-    assert len(MessageId) == 13, "members of one value would silently be one"
+    assert len(MessageId) == 14, "members of one value would silently be one"
     for member in MessageId:
         # Version and variant of a random UUID (RFC 9562, section 5.4).
         assert re.fullmatch(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}", member.value)

@@ -464,78 +464,88 @@ def test_journald_is_away_for_too_long(counting: Machine) -> None:
     *_, last, gap, _ = records(counting, REFUSED, GAP, STARTED)
     assert last["PROSODY_ADMIN_SEQUENCE"] == str(len(kept))
     assert gap["MESSAGE_ID"] == GAP.value
-    # And the end of the session, in which nobody was asked about it.
+    # It counts the end of the session as well.
     assert int(ours(gap)["DROPPED"]) >= MORE_THAN_WE_HOLD - len(kept)
+    assert asked(counting, "what is missing")[-1] == gap["MESSAGE"]
 
 
 # What an auditor asks.
 
 AUDITORS_LINES = {
     "what somebody did": "journalctl -u prosody-admin PROSODY_ADMIN_PEER_USER=alice",
+    "what somebody did as another account": (
+        "journalctl -u prosody-admin PROSODY_ADMIN_PEER_LOGIN_USER=alice"
+    ),
     "one session, every field": (
         "journalctl -u prosody-admin PROSODY_ADMIN_SESSION=3c6c19e4 -o verbose"
     ),
     "refusals today": (
-        "journalctl -u prosody-admin --since today MESSAGE_ID=3692dc31b7eb42ee9737e7ca3e8f2ef3"
+        "journalctl -u prosody-admin -S today MESSAGE_ID=3692dc31b7eb42ee9737e7ca3e8f2ef3"
     ),
-    "who touched this account": "journalctl -u prosody-admin --grep '\"romeo@example\\.com\"'",
-    "who did something on this host": "journalctl -u prosody-admin PROSODY_ADMIN_HOST=example.com",
-    "what is missing": ("journalctl -u prosody-admin MESSAGE_ID=f318fb2a851f4d6ea20de84fbe9eb7d5"),
+    "who touched this account": "journalctl -u prosody-admin -g '\"romeo@example\\.com\"'",
+    "what was done on this host": "journalctl -u prosody-admin PROSODY_ADMIN_HOST=example.com",
+    "what is missing": "journalctl -u prosody-admin MESSAGE_ID=f318fb2a851f4d6ea20de84fbe9eb7d5",
     "follow": "journalctl -u prosody-admin -f",
 }
-"""As the README has them, for alice, session 3c6c19e4, and romeo of example.com."""
+"""As the README has them, for alice, session 3c6c19e4, and romeo of example.com.
+
+With `-u`, for anybody can write records that look like the service's, but for their unit.
+"""
 
 FORGED = f"""\
-MESSAGE=helpdesk (uid 7) may not run user:delete("romeo@localhost"): forged
+MESSAGE=somebody may not run user:delete("romeo@localhost"): forged
 MESSAGE_ID={REFUSED.value}
 SYSLOG_IDENTIFIER=prosody-admin
 PROSODY_ADMIN_PEER_USER=helpdesk
+PROSODY_ADMIN_PEER_LOGIN_USER=root
 PROSODY_ADMIN_HOST=localhost
 """
 
 
-def asked(machine: Machine, what: str, session: str = "") -> list[str]:
-    """Return the lines that an auditor gets, about whom these tests have."""
-    line = (
-        AUDITORS_LINES[what]
-        .replace("example\\.com", "localhost")
-        .replace("example.com", "localhost")
-    )
-    line = line.replace("alice", "helpdesk").replace("3c6c19e4", session)
+def asked(machine: Machine, what: str, *, alice: str = "", session: str = "") -> list[str]:
+    """Return the messages that an auditor gets."""
+    line = AUDITORS_LINES[what].replace("alice", alice).replace("3c6c19e4", session)
+    line = line.replace("example\\.com", "localhost").replace("example.com", "localhost")
+    line += " -q" if " -o " in line else " -q -o cat"  # without time and name of the machine
     machine.run("journalctl", "--sync", check=True)
-    invocation = machine.unit(SERVICE_UNIT, "InvocationID")
-    # Of this run of the service, and without the time and the name of the machine.
-    line += f" -q _SYSTEMD_INVOCATION_ID={invocation}" + ("" if "-o" in line else " -o cat")
-    return machine.run("sh", "-c", line, check=True).stdout.splitlines()
+    found = machine.run("sh", "-c", line).stdout
+    return [message.strip() for message in found.splitlines()]
 
 
 def test_what_an_auditor_asks(gate: Machine) -> None:
+    gate.run("journalctl", "--rotate", "--vacuum-size=1", check=True)  # begin with an empty one
     through(gate, "user", "delete", "juliet@localhost")
-    for line in ('user:delete("romeo@localhost")', "config:get('admins')"):
-        gate.run(*THROUGH_UNPRIVILEGED, line, user="helpdesk")
+    peer, _ = operator(gate, 'user:delete("romeo@localhost")')
+    gate.run(*THROUGH_UNPRIVILEGED, 'config:get("admins")', user="helpdesk")
     gate.run("logger", "--journald", user="daemon", stdin=FORGED, check=True)
-    uid = gate.run("id", "-u", "helpdesk").stdout.strip()
-    helpdesk = f"helpdesk (uid {uid})"
+    helpdesk = f"helpdesk (uid {peer['PEER_UID']})"
     deleted = f'{helpdesk} runs user:delete("romeo@localhost")'
-
-    did = asked(gate, "what somebody did")
-    assert deleted in did
-    assert not any("juliet" in line or "forged" in line for line in did)
-
+    refused = f'{helpdesk} may not run config:get("admins"): permission denied'
     session = records(gate, STARTED)[1]["PROSODY_ADMIN_SESSION"]
-    whole = [line.strip() for line in asked(gate, "one session, every field", session)]
+
+    did = asked(gate, "what somebody did", alice="helpdesk")
+    assert deleted in did
+    assert any(message.startswith(refused) for message in did)
+    assert not any("juliet" in message or "forged" in message for message in did)
+
+    did = asked(gate, "what somebody did as another account", alice="root")
+    assert (deleted in did) is ("PEER_LOGIN_USER" in peer)
+    assert not any("config:get" in message or "forged" in message for message in did)
+
+    whole = asked(gate, "one session, every field", session=session)
     assert f"MESSAGE={deleted}" in whole
+    assert f"PROSODY_ADMIN_PEER_UID={peer['PEER_UID']}" in whole
     assert "PROSODY_ADMIN_RULE=role operator allows @write" in whole
-    assert f"PROSODY_ADMIN_PEER_UID={uid}" in whole
     assert not any("juliet" in line or "config:get" in line for line in whole)
 
-    (refused,) = asked(gate, "refusals today")
-    assert refused.startswith(f'{helpdesk} may not run config:get("admins"): permission denied')
-
+    (message,) = asked(gate, "refusals today")
+    assert message.startswith(refused)
     assert asked(gate, "who touched this account") == [deleted]
-    on_host = asked(gate, "who did something on this host")
-    assert deleted in on_host
-    assert len(on_host) == 4
+    started, ended, *others = asked(gate, "what was done on this host")
+    assert "juliet" in started
+    assert ended.startswith("user:delete of prosody")
+    assert others[0] == deleted
+    assert len(others) == 2
     assert asked(gate, "what is missing") == []
 
 

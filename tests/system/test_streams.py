@@ -24,7 +24,7 @@ RAW_CLIENT = Path(__file__).parent / "differential/raw_client.py"
 
 PROSODY_SOCKET = "/var/lib/prosody/prosody.sock"
 
-AT_ONCE = 2.0
+AT_ONCE = 2.8
 """Seconds in which Prosody has to notice that somebody left: it looks every 3 by itself."""
 
 DRAIN_TIMEOUT = 0.5
