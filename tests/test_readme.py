@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from prosody_admin.config import reference
+from system.test_audit import AUDITORS_LINES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,3 +33,8 @@ def test_the_rooms_are_those_there_are() -> None:
         and (entry.suffix == ".py" or (entry / "__init__.py").exists())
     }
     assert named == found
+
+
+def test_the_lines_for_auditors_are_those_that_were_tried() -> None:
+    for line in AUDITORS_LINES.values():
+        assert f"| `{line}` |" in README

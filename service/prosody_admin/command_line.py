@@ -113,7 +113,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--log-target",
         choices=("auto", "journal", "console"),
         default="auto",
-        help="where records go: auto is the journal if standard error goes there",
+        help="where records go: auto is the journal if standard error goes there, or nowhere",
     )
     arguments = parser.parse_args(argv)
     if arguments.account is not None and arguments.check is None:

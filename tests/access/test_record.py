@@ -63,6 +63,10 @@ def test_what_is_written_down(line: str, expected: Account) -> None:
         f">print('{CANARY}')",
         f"{CANARY}",
         f"help {CANARY}",
+        f'{{"user", "password", "a@b", "two", "three", "{CANARY}"}}',
+        f'user:password("a@b", "two", "{CANARY}")',
+        f'user:create("a@b", "two", "{CANARY}", "four")',
+        f'user:create("a@b", "two", "three", "{CANARY}")',
     ],
 )
 def test_no_secret_is_written_down(line: str) -> None:

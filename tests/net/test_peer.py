@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import signal
 import socket
 import subprocess
 import sys
@@ -102,16 +101,6 @@ def test_of_a_process_that_is_gone_nothing_is_read(tmp_path: Path) -> None:
     assert peer.identity.pid == pid
     assert peer.identity.uid == os.getuid()
     assert peer.identity.login_uid is None
-
-
-def test_a_process_of_somebody_else_is_alive_all_the_same(
-    connection: File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def not_permitted(_: int, __: int) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(signal, "pidfd_send_signal", not_permitted)
-    assert identity(connection, proc(tmp_path, loginuid="0")).login_uid == 0
 
 
 @pytest.mark.parametrize("pid", [0, PID])

@@ -241,6 +241,21 @@ class TestJournaldHangs:
         assert journald.messages() == ["no second gap"]
         assert journal.dropped == 3, "counted since the start"
 
+    def test_a_gap_names_the_commands_that_are_missing(
+        self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(native, "QUEUE_RECORDS", 1)
+        monkeypatch.setattr(native, "MISSING_COMMANDS", 2)
+        fill(journal)
+        for sequence in range(5):
+            journal.log(
+                "refused", event=MessageId.COMMAND_REFUSED, SESSION="1a2b", SEQUENCE=sequence
+            )
+            journal.log("of no command")
+        journald.records()
+        assert journal.flush()
+        assert journald.records()[-1]["PROSODY_ADMIN_MISSING"] == "1a2b/1 1a2b/2"
+
     def test_a_gap_is_one_even_if_room_comes_back_in_between(
         self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
     ) -> None:

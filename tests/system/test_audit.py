@@ -175,6 +175,7 @@ ESCAPED = (
 
 NOBODY = "nobody@no-such-host.test"
 LINES = (
+    f'{{"user", "password", "{NOBODY}", "two", "three", "{CANARY}"}}',
     *(
         f'user:password("{NOBODY}", {quoted})'
         for quoted in (
@@ -466,6 +467,10 @@ def test_journald_is_away_for_too_long(counting: Machine) -> None:
     assert gap["MESSAGE_ID"] == GAP.value
     # It counts the end of the session as well.
     assert int(ours(gap)["DROPPED"]) >= MORE_THAN_WE_HOLD - len(kept)
+    session = last["PROSODY_ADMIN_SESSION"]
+    lost = range(len(kept) + 1, MORE_THAN_WE_HOLD + 1)
+    missing = [name for name in ours(gap)["MISSING"].split() if name.startswith(session)]
+    assert missing == [f"{session}/{number}" for number in lost]
     assert asked(counting, "what is missing")[-1] == gap["MESSAGE"]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prosody_admin.access.hosts import host_of
 from prosody_admin.access.roles import Request
 from prosody_admin.shell.canonical import written
-from prosody_admin.shell.catalogue import Catalogue, CommandClass
+from prosody_admin.shell.catalogue import Catalogue, Command, CommandClass
 from prosody_admin.shell.lines import Call, Help
 
 _TELLING = {CommandClass.STREAM, CommandClass.SECRET, CommandClass.CODE}
@@ -50,13 +50,28 @@ def _account_of_call(name: str, call: Call, catalogue: Catalogue) -> Account:
     if command is None:
         shown = ", ".join(HIDDEN for _ in call.arguments)
         return Account(name, shown or None, discreet=True)
-    secret = set(command.secrets)
+    hidden = _hidden(command, len(call.arguments))
     texts = [
-        HIDDEN if position in secret and argument is not None else written(argument)
+        HIDDEN if position in hidden and argument is not None else written(argument)
         for position, argument in enumerate(call.arguments, 1)
     ]
     texts += [f"--{flag.name}={flag.value}" for flag in call.flags]
     first = call.arguments[command.hosts[0] - 1 : command.hosts[0]] if command.hosts else ()
     host = host_of(first[0]) if first and isinstance(first[0], str) else None
-    discreet = bool(secret) or command.command_class in _TELLING
+    discreet = bool(hidden) or command.command_class in _TELLING
     return Account(name, ", ".join(texts) or None, host, discreet)
+
+
+def _hidden(command: Command, count: int) -> set[int]:
+    """Return the positions, of `count` arguments, that hold a secret or a part of one.
+
+    A pass phrase that was typed without quotes ends up in several arguments: what stands behind a
+    secret is shown only where something else belongs there, and nobody gave too many.
+    """
+    if not command.secrets:
+        return set()
+    known = {*command.hosts, *command.escalates}
+    if count > max({*known, *command.secrets}):
+        known = set()
+    behind = range(min(command.secrets) + 1, count + 1)
+    return {*command.secrets, *(position for position in behind if position not in known)}

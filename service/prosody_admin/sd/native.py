@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from syslog import LOG_WARNING
 
-from prosody_admin.sd.entries import Journal, MessageId, entry
+from prosody_admin.sd.entries import PREFIX, FieldValue, Journal, MessageId, entry
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 
@@ -29,6 +29,9 @@ QUEUE_RECORDS = 1024
 
 QUEUE_BYTES = 1024 * 1024
 """Bytes of records that wait for journald at most, however few they are."""
+
+MISSING_COMMANDS = 1000
+"""Commands that the record of a gap names at most."""
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -50,6 +53,7 @@ class NativeJournal(Journal):
         self._queued_bytes = 0
         self._sending = False
         self._gap = 0  # of the dropped ones, those that no record tells about yet
+        self._missing: list[str] = []  # of which commands these were
 
     def flush(self) -> bool:
         """See Journal."""
@@ -89,6 +93,8 @@ class NativeJournal(Journal):
         if self._gap or records > QUEUE_RECORDS or size > QUEUE_BYTES:
             self.dropped += 1
             self._gap += 1
+            if (command := _command_of(full)) and len(self._missing) < MISSING_COMMANDS:
+                self._missing.append(command)
         else:
             self._queue.append(payload)
             self._queued_bytes += len(payload)
@@ -100,8 +106,11 @@ class NativeJournal(Journal):
             self._queued_bytes -= len(self._queue.popleft())
         if gap := self._gap:
             message = f"{gap} records were lost here: journald did not take them"
-            self._send(encode(entry(MessageId.AUDIT_GAP, message, LOG_WARNING, {"DROPPED": gap})))
+            missing = list(self._missing)
+            fields: dict[str, FieldValue] = {"DROPPED": gap, "MISSING": " ".join(missing)}
+            self._send(encode(entry(MessageId.AUDIT_GAP, message, LOG_WARNING, fields)))
             self._gap -= gap
+            del self._missing[: len(missing)]
 
     def _send(self, payload: bytes) -> None:
         """Send one record; raises OSError when journald does not take it now."""
@@ -120,6 +129,12 @@ class NativeJournal(Journal):
             fcntl.fcntl(memfd, fcntl.F_ADD_SEALS, _SEALS)
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memfd]))
             self._socket.sendmsg([], [rights], 0, self._path)
+
+
+def _command_of(full: dict[str, str]) -> str:
+    """Return session and sequence number of the command that a record is of; "" for others."""
+    sequence = full.get(PREFIX + "SEQUENCE")
+    return f"{full[PREFIX + 'SESSION']}/{sequence}" if sequence else ""
 
 
 def encode(fields: dict[str, str]) -> bytes:
