@@ -1,4 +1,4 @@
-"""`config.py`: every key, and what each mistake is told."""
+"""`config/`: every key, and what each mistake is told."""
 
 import dataclasses
 from pathlib import Path
@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from prosody_admin import config
-from prosody_admin.config import Settings, load, reference, settings_files
+from prosody_admin.config import Settings, files, load, reference, settings_files
 from prosody_admin.errors import SettingsError
 
 DAY = 86400
@@ -289,11 +288,11 @@ class TestSettingsFiles:
     def main(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         """The place of the main file, where none is yet."""
         path = tmp_path / "prosody-admin.toml"
-        monkeypatch.setattr(config, "MAIN_FILE", path)
+        monkeypatch.setattr(files, "MAIN_FILE", path)
         return path
 
     def test_the_place_is_the_documented_one(self) -> None:
-        assert str(config.MAIN_FILE) == "/etc/prosody-admin/prosody-admin.toml"
+        assert str(files.MAIN_FILE) == "/etc/prosody-admin/prosody-admin.toml"
 
     def test_none_is_needed(self, main: Path) -> None:
         assert settings_files() == []
@@ -319,7 +318,7 @@ class TestSettingsFiles:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "file").touch()
-        monkeypatch.setattr(config, "MAIN_FILE", tmp_path / "file" / "prosody-admin.toml")
+        monkeypatch.setattr(files, "MAIN_FILE", tmp_path / "file" / "prosody-admin.toml")
         with pytest.raises(SettingsError) as raised:
             settings_files()
         assert str(raised.value) == (

@@ -53,8 +53,8 @@ def gates(gate: Machine) -> Iterator[list[str]]:
 
 
 def test_no_client_is_lost_over_two_hundred_departures(gate: Machine, gates: list[str]) -> None:
-    gate.put("/root/racing_client.py", (Path(__file__).parent / "racing_client.py").read_text())
-    raced = gate.run("python3", "/root/racing_client.py", str(ROUNDS), *gates, timeout=180)
+    gate.put("/srv/racing_client.py", (Path(__file__).parent / "racing_client.py").read_text())
+    raced = gate.run("python3", "/srv/racing_client.py", str(ROUNDS), *gates, timeout=180)
     assert raced.stderr == ""
     assert raced.stdout.splitlines() == [f"{ROUNDS} 0"] * GATES
     failed = gate.run("systemctl", "--failed", "--plain", "--no-legend").stdout

@@ -16,9 +16,9 @@ SECONDS = 300.0
 
 def test_unit_tests(machine: Machine) -> None:
     assert machine.run("python3", "--version").stdout.startswith(PYTHON[machine.release])
-    machine.copy(CHECKOUT, "/root/checkout")
+    machine.copy(CHECKOUT, "/srv/checkout")
     tested = machine.run(
-        *("env", "--chdir=/root/checkout", "python3", "-m", "pytest", "-q"),
+        *("env", "--chdir=/srv/checkout", "python3", "-m", "pytest", "-q"),
         *("-p", "no:cacheprovider", "--ignore=tests/system", "tests"),
         timeout=SECONDS,
     )

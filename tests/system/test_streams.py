@@ -154,15 +154,13 @@ def test_stopping_the_service_ends_all_in_order(remote_session: Machine) -> None
 
 def test_a_ping_that_takes_longer_is_not_overtaken(gate: Machine) -> None:
     """As Prosody lets it: the results of its own socket are not in the order of the lines."""
-    gate.put("/root/raw_client.py", RAW_CLIENT.read_text())
+    gate.put("/srv/raw_client.py", RAW_CLIENT.read_text())
     ping = "xmpp:ping('localhost', 'nobody.test', 0.05)"
     lines = [ping if number % 10 == 0 else f"> return {number}" for number in range(50)]
     expected = [None if line == ping else line.split()[-1] for line in lines]
 
     def answers(path: str) -> list[str | None]:
-        asked = gate.run(
-            "python3", "/root/raw_client.py", path, stdin=json.dumps(lines), check=True
-        )
+        asked = gate.run("python3", "/srv/raw_client.py", path, stdin=json.dumps(lines), check=True)
         return [None if failed else text.split()[-1] for text, failed in json.loads(asked.stdout)]
 
     assert answers(SOCKET) == expected

@@ -1,196 +1,23 @@
-"""The settings: TOML files, checked key by key, into frozen dataclasses.
-
-The dataclasses below are the one table of all keys: default, kind with bounds, and what it is for.
-Checking and the reference that people read are made from it.
-"""
+"""The settings' files: TOML, checked key by key, later files over earlier ones."""
 
 import difflib
 import json
 import os
-import re
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from prosody_admin.access.settings import PolicySettings
+from prosody_admin.config.kinds import Kind
+from prosody_admin.config.settings import Settings
 from prosody_admin.errors import SettingsError
 
 MAIN_FILE = Path("/etc/prosody-admin/prosody-admin.toml")
 """Where the settings are unless the command line names a file; it need not exist."""
 
 _SHOWN_CHARACTERS = 60  # of a wrong value, in an error
-_MODULE_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What values a key takes: in words, as a test, and how the service wants them.
-
-    `accepts` gets what `tomllib` made, and looks at exact types: for Python, `true` is an integer.
-    """
-
-    expected: str
-    accepts: Callable[[Any], bool]
-    convert: Callable[[Any], object] = lambda value: value
-
-
-def count(least: int, most: int, unit: str) -> Kind:
-    """Return the kind of a whole number of `unit`, from `least` to `most`."""
-    return Kind(
-        f"a whole number from {least} to {most} ({unit})",
-        lambda value: type(value) is int and least <= value <= most,
-    )
-
-
-def seconds(least: float, most: float, zero: str = "") -> Kind:
-    """Return the kind of a time; 0 is below `least` and allowed where `zero` says what it means."""
-    return Kind(
-        f"a number of seconds from {least:g} to {most:g}" + (f", or 0: {zero}" if zero else ""),
-        lambda value: (
-            # `nan` is outside of any bounds.
-            type(value) in {int, float} and (least <= value <= most or (value == 0 and zero != ""))
-        ),
-        float,
-    )
-
-
-def choice(*words: str) -> Kind:
-    """Return the kind of one of a few words."""
-    return Kind("one of " + ", ".join(f'"{word}"' for word in words), lambda value: value in words)
-
-
-YES_OR_NO = Kind("true or false", lambda value: type(value) is bool)
-
-SOCKET_PATH = Kind(
-    "an absolute path of at most 107 bytes",  # sun_path has one more, to end the string (unix(7))
-    lambda value: (
-        type(value) is str
-        and value.startswith("/")
-        and "\0" not in value
-        and len(os.fsencode(value)) <= 107
-    ),
-    Path,
-)
-
-MODULE_NAMES = Kind(
-    'a list of at most 64 different names (letters, digits, ".", "-" and "_", 64 of them at most)',
-    lambda value: (
-        type(value) is list
-        and len(value) <= 64
-        and all(type(name) is str and _MODULE_NAME.fullmatch(name) for name in value)
-        and len(set(value)) == len(value)
-    ),
-    tuple,
-)
-
-
-def setting(default: T, kind: Kind, doc: str) -> T:
-    """Declare one key. `default` is what the service wants, so after `kind.convert`."""
-    declared: T = field(default=default, metadata={"kind": kind, "doc": doc})
-    return declared
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSettings:
-    """The life of the service as a whole."""
-
-    idle_timeout: float = setting(
-        60.0,
-        seconds(1, 86400, zero="never"),
-        "Without a session for this long, the service exits; the next connection starts it again.",
-    )
-    drain_timeout: float = setting(
-        10.0, seconds(0, 300), "When the service stops, what runs gets this long to finish."
-    )
-    log_level: str = setting(
-        "info",
-        choice("debug", "info", "warning", "error"),
-        "The least important messages to log. Sessions and commands are recorded at any level.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class LimitSettings:
-    """What one peer, and all of them together, may take."""
-
-    sessions: int = setting(64, count(1, 4096, "sessions"), "Sessions at the same time, in all.")
-    sessions_per_uid: int = setting(
-        16, count(1, 4096, "sessions"), "Sessions at the same time of one user."
-    )
-    pending_commands: int = setting(
-        64, count(1, 1024, "commands"), "Commands of one session that wait while another runs."
-    )
-    stanza_bytes: int = setting(
-        1048576, count(4096, 16777216, "bytes"), "The largest stanza that a client may send."
-    )
-    header_timeout: float = setting(
-        10.0, seconds(1, 300), "How long a client may take from connecting to its stream header."
-    )
-    stanza_timeout: float = setting(
-        30.0, seconds(1, 600), "How long a client may take from a stanza's first byte to its last."
-    )
-    write_timeout: float = setting(
-        30.0, seconds(1, 600), "How long a client may read nothing of what waits for it."
-    )
-    keepalive_interval: float = setting(
-        240.0,
-        seconds(10, 780),
-        "After this much silence a space is sent. Clients hang up after 840 silent seconds.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ProsodySettings:
-    """The Prosody behind the service."""
-
-    socket: Path = setting(  # noqa: RUF009 - a Path is immutable
-        Path("/var/lib/prosody/prosody.sock"),
-        SOCKET_PATH,
-        "Prosody's own admin socket: admin_socket in its configuration.",
-    )
-    connect_timeout: float = setting(
-        5.0, seconds(0.1, 60), "How long Prosody may take from connecting to its stream header."
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class AuditSettings:
-    """The record of what is done."""
-
-    required: bool = setting(
-        True,
-        YES_OR_NO,
-        "Whether a command is refused when its start cannot be handed to the journal.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleSettings:
-    """What answers events, besides what is built in."""
-
-    enabled: tuple[str, ...] = setting(
-        (), MODULE_NAMES, "Modules to load, by the names of their entry points, in this order."
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """All settings; each table of the file is an attribute, each key an attribute of that.
-
-    `policy` is what the tables of a site's own names have: roles, grants and commands.
-    """
-
-    service: ServiceSettings = ServiceSettings()
-    limits: LimitSettings = LimitSettings()
-    prosody: ProsodySettings = ProsodySettings()
-    audit: AuditSettings = AuditSettings()
-    modules: ModuleSettings = ModuleSettings()
-    policy: PolicySettings = field(default_factory=PolicySettings)
-
 
 _DEFAULTS = Settings()
 _KEYS = {
