@@ -146,12 +146,15 @@ def test_connections_of_other_hosts_to_a_host_of_ones_own(role: Role, command: s
         ("viewer", 'user:list("example.com", "^al.*")'),
         ("viewer", 'stats:show("cpu")'),
         ("helpdesk", 'roster:subscribe("a@example.com", "b@example.com")'),
+        ("helpdesk", 'user:role("a@example.com", nil)'),
         ("operator", 'module:reload("c2s", "example.com")'),
         ("operator", 's2s:closeall("example.com")'),
     ],
 )
 def test_what_the_roles_are_for(role: str, line: str) -> None:
     assert judged(SHIPPED_ROLES[role], line).allowed
+    if "example.com" in line and role == "helpdesk":
+        assert judged(replace(SHIPPED_ROLES[role], hosts=("example.com",)), line).allowed
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,9 @@ def test_a_catalogue_is_extended_without_being_changed() -> None:
         ({"user": {"x": {"class": "read", "parameters": False}}}, "user.x.parameters: expected 0"),
         ({"user": {"x": {"class": "read", "escalating_flags": ["a"]}}}, "expected names of its"),
         ({"user": {"x": {"class": "read", "escalating_flags": ""}}}, "expected names of its"),
+        ({"user": {"x": {"class": "read", "same_as": "user"}}}, "user.x.same_as: expected section"),
+        ({"user": {"x": {"class": "read", "same_as": 1}}}, "user.x.same_as: expected section"),
+        ({"user": {"x": {"class": "read", "same_as": "a:b\n"}}}, "user.x.same_as: expected"),
     ],
 )
 def test_wrong_facts_are_refused(sections: dict[str, object], complaint: str) -> None:

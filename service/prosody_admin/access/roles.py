@@ -37,7 +37,7 @@ class Request:
                 return f"help {topic.lower()}".rstrip()
             case RawLua():
                 return "raw Lua"
-            case None:
+            case _:
                 return self.event
 
 
@@ -159,7 +159,7 @@ def _matching(
             matching = (p for p in patterns if p in {"help", f"@{CommandClass.READ}"})
         case RawLua():
             return ""
-        case None:
+        case _:
             matching = (pattern for pattern in patterns if _matches_event(pattern, request.event))
     return next(matching, "")
 

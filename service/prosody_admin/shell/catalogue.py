@@ -83,6 +83,10 @@ class Catalogue:
 
     def __init__(self, commands: Mapping[tuple[str, str], Command]) -> None:
         self._commands = dict(commands)
+        names: dict[str, set[tuple[str, str]]] = {}
+        for name, command in self._commands.items():
+            names.setdefault(_meant(command), set()).add(name)
+        self._names = {meant: frozenset(same) for meant, same in names.items()}
 
     def get(self, section: str, name: str) -> Command | None:
         """Return what is known of a command, None for an unknown one."""
@@ -90,12 +94,7 @@ class Catalogue:
 
     def names_of(self, command: Command) -> frozenset[tuple[str, str]]:
         """Return all names, as section and name, that do the same as this command."""
-        meant = command.same_as or f"{command.section}:{command.name}"
-        return frozenset(
-            names
-            for names, other in self._commands.items()
-            if meant in {other.same_as, ":".join(names)}
-        )
+        return self._names[_meant(command)]
 
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands.values())
@@ -117,6 +116,10 @@ class Catalogue:
                     raise SettingsError(f"{key}: expected names of a section and a command")
                 added[section, name] = _command(section, name, _Facts(key, facts))
         return Catalogue({**self._commands, **added})
+
+
+def _meant(command: Command) -> str:
+    return command.same_as or f"{command.section}:{command.name}"
 
 
 @functools.cache
