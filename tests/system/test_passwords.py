@@ -8,7 +8,7 @@ import pytest
 
 from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS
 from system.gate import SERVICE_UNIT, SOCKET, THROUGH, directly, through
-from system.keys import CONTROL_C, CONTROL_D, at_own_terminal, press
+from system.keys import CONTROL_C, CONTROL_D, at_own_terminal, press, press_until
 from system.machine import HERE, Machine
 from system.terminal import Terminal, at_terminal
 
@@ -99,8 +99,7 @@ def test_an_empty_one_is_one(gate: Machine) -> None:
 def test_cancelled(gate: Machine, key: str) -> None:
     with at_own_terminal(gate, *THROUGH, f'user:create("{ACCOUNT}")') as terminal:
         terminal.expect("Enter new password: ")
-        press(terminal, key)
-        terminal.expect("Error: cancelled")
+        press_until(terminal, key, "Error: cancelled")
         assert terminal.ended() == 1
     assert not exists(gate)
 

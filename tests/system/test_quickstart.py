@@ -32,5 +32,5 @@ def what_is_left(machine: Machine) -> str:
     """Return the processes and files of a quickstart that there still are."""
     # Brackets, so that the search does not find itself.
     started = "grep -ls 'tmp/prosody-admin[.]' /proc/[0-9]*/cmdline /proc/[0-9]*/environ"
-    files = "find /tmp /usr/sbin/policy-rc.d -name 'prosody-admin.*' -o -name policy-rc.d"
+    files = "find /tmp /usr/sbin -maxdepth 1 -name 'prosody-admin.*' -o -name policy-rc.d"
     return machine.run("sh", "-c", f"{started}; {files} 2>/dev/null").stdout
