@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prosody_admin.access.identity import OVERFLOW_UID, Identity
+from prosody_admin.access.identity import Identity
 from prosody_admin.access.policy import Grant, Policy, Verdict
-from prosody_admin.access.roles import Request, Role
+from prosody_admin.access.roles import PATTERN, Request, Role
 from prosody_admin.shell.lines import parse
 
 SERVICE_UID = 107
@@ -65,23 +65,33 @@ def test_without_a_role_nothing(line: str) -> None:
 @pytest.mark.parametrize("line", [*LINES, "admin:whoami()", "help admin"])
 @pytest.mark.parametrize(
     "nobody",
-    [replace(ALICE, pid=0, uid=0), replace(ALICE, uid=OVERFLOW_UID), replace(ALICE, pid=0)],
+    # 65534 is what user_namespaces(7) shows for a uid that is not mapped.
+    [replace(ALICE, pid=0, uid=0), replace(ALICE, uid=65534), replace(ALICE, pid=0)],
 )
 def test_a_peer_that_this_machine_cannot_name_may_do_nothing(line: str, nobody: Identity) -> None:
     found = policy(EVERYTHING).authorise(nobody, Request(LINE, parse(line)))
-    assert (found.allowed, found.rule) == (False, "unknown-peer")
+    needed = "a process of this machine and a mapped account"
+    assert found == Verdict(False, "unknown-peer", needed)
+    assert not policy(EVERYTHING).is_unlimited(nobody)
 
 
 @pytest.mark.parametrize(
     "line", ["admin:whoami()", "help admin", "help ADMIN", "admin:rights()", 'admin:explain("x")']
 )
 def test_everybody_may_ask_about_themselves(line: str) -> None:
-    assert verdict(line) == Verdict(True, "everybody")
+    assert verdict(line) == Verdict(True, "everybody", needed="")
 
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_role_for_everything(line: str) -> None:
-    assert allowed(line, EVERYTHING)
+    found = verdict(line, EVERYTHING)
+    assert (found.allowed, found.needed) == (True, "")
+    assert found.rule.startswith(("role everything allows ", "role everything has lua"))
+
+
+def test_a_verdict_names_the_role_and_the_pattern() -> None:
+    assert verdict("c2s:count()", EVERYTHING) == Verdict(True, "role everything allows *:*")
+    assert verdict(">x", EVERYTHING) == Verdict(True, "role everything has lua")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +113,47 @@ def test_grants_cover_users_groups_and_units(grant: Grant) -> None:
 
 def test_a_grant_for_nobody_covers_nobody() -> None:
     unknown = Identity(pid=1, uid=4242, gid=4242)  # no account name, no unit
-    assert not Grant(("everything",)).covers(unknown)
+    assert unknown == Identity(1, 4242, 4242, (), None, None, None, None)
+    grant = Grant(("everything",))
+    assert grant == Grant(("everything",), user=None, gid=None, unit=None)
+    assert not grant.covers(unknown)
+    assert str(unknown) == "uid 4242"
+
+
+def test_a_policy_of_nothing_grants_nothing() -> None:
+    request = Request(LINE, parse("server:version()"))
+    assert not Policy(SERVICE_UID).authorise(ALICE, request).allowed
+    assert Policy(SERVICE_UID).authorise(replace(ALICE, uid=0), request).allowed
+
+
+def test_what_is_needed_names_each_way_once() -> None:
+    reads, helps = Role("reads", allow=("@read",), hosts=("b",)), Role("helps", allow=("help",))
+    found = verdict('user:list("c")', reads, helps, replace(reads, name="again"))
+    assert found.needed == "a role that reaches this host or a role that allows user:list"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("@read", "@write", "@stream", "@secret", "@code", "help"),
+        *("user:list", "AZaz_09:_z9", "*:list", "user:*", "*:*"),
+        *("admin/!", "admin/~", "admin/ping", "admin/urn:example:*"),
+    ],
+)
+def test_what_is_a_pattern(text: str) -> None:
+    assert PATTERN.fullmatch(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "@", "@reed", "@readx", "helpx", "help\n", "help "),
+        *("user", "user:", ":list", "us*:list", "user:list()", "1a:b", "a:1b", "a-b:c"),
+        *("admin/", "admin/a b", "admin/\x7f", "\N{KELVIN SIGN}:x", "x:\N{KELVIN SIGN}"),
+    ],
+)
+def test_what_is_no_pattern(text: str) -> None:
+    assert not PATTERN.fullmatch(text)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +190,7 @@ def test_patterns(pattern: str, line: str, matches: bool) -> None:
         found = verdict(line, *roles)
         assert found.allowed is not matches
         if matches:
-            assert found.rule == f"role denying denies {pattern}"
+            assert found == Verdict(False, f"role denying denies {pattern}", "no such denial")
 
 
 @pytest.mark.parametrize(
@@ -149,6 +199,7 @@ def test_patterns(pattern: str, line: str, matches: bool) -> None:
         ("admin/urn:example:greeting:hello", "admin/urn:example:greeting:hello", True),
         ("admin/urn:example:*", "admin/urn:example:greeting:hello", True),
         ("admin/urn:example", "admin/urn:example:greeting:hello", False),
+        ("admin/urn:example:*", "admin/urn:example2:hello", False),
         ("admin/*", "admin/ping", True),
         ("*:*", "admin/ping", False),
         ("@read", "admin/ping", False),
@@ -159,8 +210,10 @@ def test_events_of_others_go_through_the_same_policy(
 ) -> None:
     found = policy(Role("role", allow=(pattern,))).authorise(ALICE, Request(event))
     assert found.allowed is matches
-    limited = policy(Role("role", allow=(pattern,), hosts=("example.com",)))
-    assert not limited.authorise(ALICE, Request(event)).allowed
+    limited = Role("role", allow=(pattern,), hosts=("example.com",))
+    assert not policy(limited).authorise(ALICE, Request(event)).allowed
+    hostless = policy(replace(limited, hostless=True))
+    assert hostless.authorise(ALICE, Request(event)).allowed is matches
 
 
 @pytest.mark.parametrize(
@@ -186,6 +239,8 @@ HELPDESK = Role("helpdesk", allow=("*:*", "help"), hosts=("example.com", "*.exam
         'module:list("example.com")',
         'roster:subscribe_both("a@example.com", "b@chat.example.org")',
         'http:list({"example.com", "chat.example.org"})',
+        'http:list({x = "example.com"})',
+        'user:role("alice@example.com", nil)',
         '{"user", "list", "example.com"}',
         "help user",
     ],
@@ -210,6 +265,10 @@ def test_a_role_reaches_its_hosts(line: str) -> None:
         "user:list(true)",
         'user:list({"example.com", "evil.com"})',
         "user:list({})",
+        'http:list({x = "evil.com"})',
+        'http:list({"example.com", x = "evil.com"})',
+        'http:list({"example.com", 1})',
+        'http:list({"example.com", {"example.com"}})',
         'module:info("roster")',
         'module:info("roster", nil)',
         'module:info("roster", "example.com")',
@@ -247,7 +306,7 @@ def test_a_limited_role_may_be_given_what_names_no_host(line: str) -> None:
 def test_giving_roles_of_prosody_needs_more(line: str) -> None:
     found = verdict(line, HELPDESK)
     assert not found.allowed
-    assert "escalate" in found.needed
+    assert found.needed == "a role with escalate = true"
     assert allowed(line, replace(HELPDESK, escalate=True))
     assert allowed('user:create("a@example.com", "x", nil)', HELPDESK)
 
@@ -255,7 +314,7 @@ def test_giving_roles_of_prosody_needs_more(line: str) -> None:
 def test_raw_lua_needs_lua() -> None:
     found = verdict(">os.exit()", replace(EVERYTHING, lua=False))
     assert not found.allowed
-    assert "lua = true" in found.needed
+    assert found.needed == "a role with lua = true"
 
 
 def test_each_role_is_judged_as_a_whole() -> None:

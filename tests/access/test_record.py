@@ -21,6 +21,11 @@ def account(line: str) -> Account:
         ("server:version()", Account("server:version")),
         ('user:list("b", "%a")', Account("user:list", '"b", "%a"', "b")),
         ('c2s:close("a@B/c")', Account("c2s:close", '"a@B/c"', "b")),
+        ('roster:subscribe("a@b", "c@d")', Account("roster:subscribe", '"a@b", "c@d"', "b")),
+        (
+            'user:password("a@b", "x", "y", "z")',
+            Account("user:password", '"a@b", (hidden), (hidden), (hidden)', "b", discreet=True),
+        ),
         ("user:list(nil)", Account("user:list", "nil")),
         ('muc:create("r@m", nil)', Account("muc:create", '"r@m", nil', "m", discreet=True)),
         (
@@ -71,6 +76,15 @@ def test_what_is_written_down(line: str, expected: Account) -> None:
 )
 def test_no_secret_is_written_down(line: str) -> None:
     assert CANARY not in repr(account(line))
+
+
+def test_a_command_of_a_site_may_have_secrets_before_its_hosts() -> None:
+    facts = {"class": "write", "secrets": [1, 3], "hosts": [4, 5]}
+    catalogue = shipped().extended({"site": {"join": facts}})
+    line = parse('site:join("one", "two", "three", "b", "c")', catalogue)
+    assert account_of(Request("admin/repl-input", line), catalogue) == Account(
+        "site:join", '(hidden), (hidden), (hidden), "b", "c"', "b", discreet=True
+    )
 
 
 def test_an_event_of_any_length_has_a_name_of_some() -> None:
