@@ -9,6 +9,13 @@ from fakes.service import running
 from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS, Stanza, repl_input, repl_result
 from prosody_admin.sd.journal import MessageId
 
+
+@pytest.fixture(autouse=True)
+def brief_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close a client that is still connected soon; what it sends meanwhile is dropped."""
+    monkeypatch.setattr("prosody_admin.net.transport.LINGER_SECONDS", 0.1)
+
+
 HEADER = f"<stream:stream xmlns:stream='{STREAMS_NS}' xmlns='{ADMIN_NS}'>"
 
 INSTEAD_OF_A_HEADER = {
@@ -146,3 +153,21 @@ async def test_a_stream_error_of_the_client_is_recorded(tmp_path: Path) -> None:
             record = await service.journal.wait_for(MessageId.STREAM_ERROR)
             await service.journal.wait_for(MessageId.SESSION_CLOSED)
     assert record.fields["CONDITION"] == "reset"
+
+
+async def test_who_is_in_the_middle_of_talking_reads_why_it_is_not_heard(tmp_path: Path) -> None:
+    async with running(tmp_path, limits={"stanza_bytes": 4096}) as service:
+        with await service.client() as client:
+            # More than a socket holds: it fails if nobody takes it.
+            await client.send_bytes(b"<repl-input>" + b"x" * 3_000_000)
+            said = [last_words("policy-violation")]
+            assert await client.last_words() == (said, "policy-violation")
+
+
+async def test_who_goes_on_talking_is_closed_after_a_while(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        with await service.client() as client:
+            await client.send_bytes(b"<a></b>")
+            await service.journal.wait_for(MessageId.SESSION_CLOSED)
+            with pytest.raises(ConnectionError):
+                await client.send_bytes(b"x")

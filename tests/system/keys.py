@@ -15,10 +15,6 @@ CONTROL_D = "\x04"
 CONTROL_C_MOST = 50
 """Times that Ctrl-C is pressed before a client counts as one that does not end."""
 
-KEY_MOST = 5
-KEY_SECONDS = 3.0
-"""How often a key is pressed again, and after how long: longer than the answer to it takes."""
-
 
 @contextmanager
 def at_own_terminal(machine: Machine, *argv: str) -> Iterator[Terminal]:
@@ -30,19 +26,6 @@ def at_own_terminal(machine: Machine, *argv: str) -> Iterator[Terminal]:
 def press(terminal: Terminal, key: str) -> None:
     """Press a key, without Return."""
     os.write(terminal._terminal, key.encode())
-
-
-def press_until(terminal: Terminal, key: str, pattern: str) -> None:
-    """Press a key until `pattern` appears, for a key that may come too early to be heard.
-
-    prosodyctl runs stty(1) between its prompt and its reading: a Ctrl-C meanwhile is for stty.
-    """
-    for _ in range(KEY_MOST):
-        press(terminal, key)
-        with contextlib.suppress(AssertionError):
-            terminal.expect(pattern, timeout=KEY_SECONDS)
-            return
-    raise AssertionError(f"{key!r} does not bring {pattern!r}")
 
 
 def interrupt(terminal: Terminal) -> int:

@@ -192,9 +192,9 @@ class Connection:
                     self._owner.stanza_received(stanza)
                 case StreamClosed() | EofReceived():
                     self._owner.stream_ended()
-                case StreamFailed(error=error):
+                case StreamFailed(error=error, by_peer=by_peer):
                     self._error = error
-                    self.transport.close()
+                    self.transport.close(linger=not by_peer)
         if self._opened and (events or self._stream.at_stanza_boundary):
             self._await_peer(None)
         self._await_rest_of_stanza()

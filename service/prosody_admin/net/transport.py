@@ -6,8 +6,10 @@ descriptor is closed by the `DeferredFdCloser`, so that its number is not reused
 """
 
 import asyncio
+import contextlib
 import os
 import select
+import socket
 from typing import Protocol
 
 from prosody_admin.descriptors import DeferredFdCloser, File
@@ -20,6 +22,9 @@ HIGH_WATER = 64 * 1024
 
 LOW_WATER = 16 * 1024
 """Bytes waiting for a peer below which its feeder may go on."""
+
+LINGER_SECONDS = 1.0
+"""How long a peer that is no longer listened to may go on talking before its socket is closed."""
 
 # Shared: it is filled and consumed within one callback of the one loop.
 _received = memoryview(bytearray(READ_BYTES))
@@ -66,6 +71,7 @@ class Transport:
         self._at_eof = False
         self._closing = False
         self._lost = False
+        self._lingering: asyncio.TimerHandle | None = None
         self.resume_reading()
 
     @property
@@ -100,14 +106,21 @@ class Transport:
             self.writing_paused = True
             self._receiver.writing_paused()
 
-    def close(self) -> None:
-        """Close once everything written is sent, within the write deadline. Idempotent."""
+    def close(self, *, linger: bool = False) -> None:
+        """Close once everything written is sent, within the write deadline. Idempotent.
+
+        With `linger` the peer may be in the middle of talking, and would fail to, and never read
+        what it was told, if its socket were closed: what it says is dropped for LINGER_SECONDS.
+        """
         if self._closing:
             return
         self.pause_reading()
         self._closing = True
+        if linger and not self._at_eof:
+            self._loop.add_reader(self._file.fileno(), self._discard)
+            self._lingering = self._loop.call_later(LINGER_SECONDS, self._linger_no_more)
         if not self._waiting:
-            self._lose("")
+            self._end_of_output()
 
     def abort(self, reason: str) -> None:
         """Close now, dropping what waits. Idempotent."""
@@ -125,6 +138,35 @@ class Transport:
             self._receiver.data_received(_received[:count])
         else:
             self._end_of_input()
+
+    def _discard(self) -> None:
+        try:
+            count = os.readv(self._file.fileno(), [_received])
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:  # it is being closed either way
+            count = 0
+        if not count:
+            self._linger_no_more()
+
+    def _linger_no_more(self) -> None:
+        self._stop_lingering()
+        self._loop.remove_reader(self._file.fileno())
+        if not self._waiting:
+            self._lose("")
+
+    def _end_of_output(self) -> None:
+        """Close, or for a peer that may still be talking, only say that this was all."""
+        if self._lingering is None:
+            self._lose("")
+        else:
+            with self._file.borrow_socket() as connected, contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_WR)  # the peer may be gone: then `_discard` sees it
+
+    def _stop_lingering(self) -> None:
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
 
     def _end_of_input(self) -> None:
         """Tell a peer that is gone from one that only stopped sending (poll(2): POLLHUP)."""
@@ -166,7 +208,7 @@ class Transport:
         self._loop.remove_writer(self._file.fileno())
         self._expect_no_progress()
         if self._closing:
-            self._lose("")
+            self._end_of_output()
 
     def _expect_progress(self) -> None:
         self._expect_no_progress()
@@ -185,6 +227,7 @@ class Transport:
         self._lost = self._closing = True
         self.reading = False
         self._expect_no_progress()
+        self._stop_lingering()
         self._waiting = bytearray()  # not cleared: `_writable` may be lending it to write(2)
         self._closer.close_fd(self._file)  # ends its registrations with the loop as well
         self._loop.call_soon(self._receiver.connection_lost, reason)
