@@ -96,7 +96,14 @@ class UpstreamError(ProsodyAdminError):
 
 
 class CommandError(ProsodyAdminError):
-    """A command that fails for a reason the peer may read: the message becomes its result."""
+    """A command that fails for a reason the peer may read: the message becomes its result.
+
+    `failure` is the kind of failure that clients are told (protocol/structured.py), "" for none.
+    """
+
+    def __init__(self, message: str, *, failure: str = "") -> None:
+        super().__init__(message)
+        self.failure = failure
 
 
 class ModuleError(ProsodyAdminError):

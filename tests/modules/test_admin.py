@@ -88,6 +88,7 @@ async def test_help(tmp_path: Path, line: str) -> None:
         "admin:status()",
         "admin:version()",
         "admin:rights()",
+        "admin:commands()",
         "admin:explain(line)",
         "admin:close(id)",
     ]
@@ -117,7 +118,7 @@ async def test_other_help_is_prosodys(tmp_path: Path) -> None:
         (
             "admin:reboot()",
             "admin has no such command; it has: whoami, sessions, status, version, rights,"
-            " explain, close",
+            " commands, explain, close",
         ),
         ("admin:whoami() os.exit()", "not a command of this section, see: help admin"),
         ("admin.whoami()", "not a command of this section, see: help admin"),

@@ -40,7 +40,7 @@ class Grant:
         )
 
 
-_FOR_EVERYBODY = (("whoami", 0), ("rights", 0), ("explain", 1))
+_FOR_EVERYBODY = (("whoami", 0), ("rights", 0), ("commands", 0), ("explain", 1))
 """Commands of the `admin` section, with their arguments, that tell a peer about itself."""
 
 

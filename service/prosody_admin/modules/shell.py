@@ -10,6 +10,7 @@ from prosody_admin.net.dispatch import AdminEvent, SessionEvent
 from prosody_admin.net.session import Session
 from prosody_admin.net.upstream import Upstream
 from prosody_admin.protocol.stanza import Stanza, repl_input
+from prosody_admin.protocol.structured import UNREACHABLE
 
 WIDTH_MIN, WIDTH_MAX = 20, 1000
 """Columns that Prosody may be asked to format a table for; 9,999,999 made a row of 10 MB."""
@@ -69,13 +70,13 @@ class Relay:
         try:
             upstream = await self._connected()
         except UpstreamError as error:
-            raise CommandError(f"not run: {error}") from error
+            raise CommandError(f"not run: {error}", failure=UNREACHABLE) from error
         self._style = style_of(event.stanza)
         try:
             result = await upstream.run(_for_prosody(event))
         except UpstreamError as error:
             unknown = "the outcome of the command is unknown" if error.sent else "not run"
-            raise CommandError(f"{unknown}: {error}") from error
+            raise CommandError(f"{unknown}: {error}", failure=UNREACHABLE) from error
         return list(self._style.result(result))
 
     def close(self) -> None:

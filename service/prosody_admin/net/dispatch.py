@@ -16,6 +16,7 @@ from prosody_admin.events import Events
 from prosody_admin.net.audit import Audit, Outcome, Refusal
 from prosody_admin.net.session import Ending, Session
 from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_result
+from prosody_admin.protocol.structured import REFUSED, failed_result, is_query
 from prosody_admin.shell.canonical import canonical
 from prosody_admin.shell.lines import Line, RawLua, parse
 
@@ -35,9 +36,9 @@ class AdminEvent:
 
     It returns None (let others try), a stanza or several (the answer; to a line it ends in its
     only `repl-result`), or raises CommandError, whose message becomes the result. Output that
-    comes before the result may be sent by `session.send`. `line` is what a `repl-input` means,
-    else None. `text` is the line written anew, or as it came where it is raw Lua, which somebody
-    was expressly allowed; of another stanza it is the text.
+    comes before the result may be sent by `session.send`. `line` is what a `repl-input` or a
+    structured query means, else None. `text` is the line written anew, or as it came where it is
+    raw Lua, which somebody was expressly allowed; of another stanza it is the text.
     """
 
     session: Session
@@ -82,14 +83,13 @@ class Dispatcher:
     async def dispatch(self, session: Session, stanza: Stanza) -> None:
         """Answer `stanza`: with what a module says, or with why none was asked."""
         policy = self.policy  # this command's, whatever is reloaded meanwhile
-        is_line = (stanza.namespace, stanza.name) == LINE
-        line = parse(stanza.text, policy.catalogue) if is_line else None
+        line = parse(stanza.text, policy.catalogue) if _has_line(stanza) else None
         request = Request(event_name(stanza), line)
         account = account_of(request, policy.catalogue)
         verdict = policy.authorise(session.identity, request)
         if refusal := _refusal(session, stanza) or _denial(verdict):
             self._audit.command_refused(session, account, refusal)
-            session.send(repl_result(f"Error: {refusal.text}", error=True))
+            session.send(failed_result(f"Error: {refusal.text}", REFUSED))
             if session.refusal:
                 session.end(Ending("resource-constraint", session.refusal))
             return
@@ -102,7 +102,7 @@ class Dispatcher:
             # This record waits for the journal, and says then what did not run meanwhile.
             refusal = Refusal("unrecorded", "refused, it cannot be recorded now")
             self._audit.command_refused(session, account, refusal)
-            session.send(repl_result(f"Error: {refusal.text}", error=True))
+            session.send(failed_result(f"Error: {refusal.text}", REFUSED))
             return
         await self._run(AdminEvent(session, stanza, line, text), request.event, account)
 
@@ -136,7 +136,7 @@ class Dispatcher:
         try:
             answer = _stanzas(await self._events.dispatch(name, event), event.line)
         except CommandError as error:
-            return [repl_result(f"Error: {error}", error=True)], "error"
+            return [failed_result(f"Error: {error}", error.failure)], "error"
         except asyncio.CancelledError:
             # Only the session cancels this task: its client is gone, or it is being ended.
             reason = session.ending.reason if session.ending else "the client is gone"
@@ -165,13 +165,17 @@ def event_name(stanza: Stanza) -> str:
     return f"admin/{stanza.namespace}:{stanza.name}"
 
 
+def _has_line(stanza: Stanza) -> bool:
+    return (stanza.namespace, stanza.name) == LINE or is_query(stanza)
+
+
 def _refusal(session: Session, stanza: Stanza) -> Refusal | None:
     """Return why nothing is dispatched for this session now, whoever asks for whatever."""
     if session.refusal:
         return Refusal("limits", session.refusal)
     if session.ending is not None:
         return Refusal("ending", session.ending.reason)
-    if (stanza.namespace, stanza.name) == LINE and stanza.elements:
+    if _has_line(stanza) and stanza.elements:
         return Refusal("malformed", "a line is text, without elements")
     if not session.has_its_peer():
         return Refusal("vanished-peer", "the process that connected is gone, or another account's")

@@ -10,8 +10,8 @@ from prosody_admin.descriptors import File, FileDescriptorReservation
 from prosody_admin.errors import PeerError
 from prosody_admin.net.peer import identify
 from prosody_admin.net.sessions import Sessions
-from prosody_admin.protocol.stanza import repl_result
 from prosody_admin.protocol.stream import Role, Stream
+from prosody_admin.protocol.structured import REFUSED, failed_result
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ def _turning_away() -> bytes:
     client, server = Stream(Role.CLIENT), Stream(Role.SERVER)
     client.open()
     server.receive_data(client.data_to_send())
-    server.send(repl_result("Error: no room for another client, try again later", error=True))
+    server.send(failed_result("Error: no room for another client, try again later", REFUSED))
     server.close()
     return server.data_to_send()
 
