@@ -115,3 +115,33 @@ class ModuleError(ProsodyAdminError):
 
 class SettingsError(ProsodyAdminError):
     """The settings cannot be used: names the file, the line or key, and what was expected."""
+
+
+# client/
+
+
+class ClientError(ProsodyAdminError):
+    """What goes wrong between a client and the service; messages are for the person at it."""
+
+
+class UsageError(ClientError):
+    """A command line, or a line of a script, that cannot be used: nothing of it ran."""
+
+
+class ServiceUnreachableError(ClientError):
+    """The service, or Prosody behind it, cannot be reached or was lost.
+
+    `sent` tells whether a command may have run all the same.
+    """
+
+    def __init__(self, reason: str, *, sent: bool = False) -> None:
+        super().__init__(reason)
+        self.sent = sent
+
+
+class CommandFailedError(ClientError):
+    """A command ran and failed; the message is its result."""
+
+
+class CommandRefusedError(ClientError):
+    """A command was not allowed to run; the message names the rule and what would be needed."""

@@ -113,15 +113,15 @@ class AdminSection:
 
     def _whoami(self, session: Session, _: Sequence[Literal]) -> _Answer:
         identity = session.identity
-        groups = " ".join(map(str, identity.groups))
+        groups = tuple(map(str, identity.groups))
         facts = {
             "Session": session.id,
             "Process": identity.pid,
-            "Groups": groups,
+            "Groups": " ".join(groups),
             "Login": identity.login_user or identity.login_uid,
             "Unit": identity.unit,
         }
-        structured = {
+        structured: dict[str, Fact] = {
             "session": session.id,
             "user": identity.user,
             "uid": identity.uid,
@@ -141,7 +141,7 @@ class AdminSection:
     def _rights(self, session: Session, _: Sequence[Literal]) -> _Answer:
         policy, identity = self._service.policy, session.identity
         if policy.is_unlimited(identity):
-            return _Answer("OK: you may do everything", items=[item("everything", {})])
+            return _Answer("OK: you may do everything", items=[item("rights", {"unlimited": True})])
         roles = policy.roles_of(identity)
         if not roles:
             return _Answer(f"OK: no role is granted to {identity}")
@@ -267,9 +267,9 @@ class AdminSection:
 def _role_item(role: Role) -> Stanza:
     facts: dict[str, Fact] = {
         "name": role.name,
-        "allow": " ".join(role.allow),
-        "deny": " ".join(role.deny),
-        "hosts": " ".join(role.hosts),
+        "allow": role.allow,
+        "deny": role.deny,
+        "hosts": role.hosts,
         "hostless": role.hostless,
         "escalate": role.escalate,
         "lua": role.lua,

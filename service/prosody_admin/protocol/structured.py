@@ -23,8 +23,17 @@ REFUSED = "refused"
 UNREACHABLE = "unreachable"
 """A `FAILURE`: Prosody could not be asked, or was lost before it answered."""
 
-Fact = str | int | bool | None
-"""What an attribute says; None leaves it out, and a truth is `true` or `false`."""
+Fact = str | int | bool | tuple[str, ...] | None
+"""What an attribute says: a truth is `true` or `false`, a list of words has spaces between them.
+
+None leaves the attribute out.
+"""
+
+_NUMBERS = frozenset(
+    {"commands", "gid", "login-uid", "pid", "seconds", "sessions", "sessions-max", "uid"}
+)
+_TRUTHS = frozenset({"allowed", "escalate", "hostless", "lua", "own", "refused", "unlimited"})
+_LISTS = frozenset({"allow", "deny", "groups", "hosts"})
 
 
 def query(line: str) -> Stanza:
@@ -43,6 +52,14 @@ def item(name: str, facts: Mapping[str, Fact]) -> Stanza:
     return Stanza(name, attributes, namespace=STRUCTURED_NS)
 
 
+def facts_of(stanza: Stanza) -> dict[str, Fact]:
+    """Return what an item says, by the names of its attributes; unknown ones are text.
+
+    Raises ValueError for a number that is none.
+    """
+    return {key: _read(key, text) for key, text in stanza.attributes.items()}
+
+
 def failed_result(text: str, failure: str) -> Stanza:
     """Return a `repl-result` that says what kind of failure it is; "" for none of these."""
     result = repl_result(text, error=True)
@@ -51,5 +68,19 @@ def failed_result(text: str, failure: str) -> Stanza:
     return Stanza(result.name, {**result.attributes, FAILURE: failure}, text)
 
 
-def _written(fact: str | int | bool) -> str:
-    return str(fact).lower() if isinstance(fact, bool) else sanitised(str(fact))
+def _written(fact: str | int | bool | tuple[str, ...]) -> str:
+    match fact:
+        case bool():
+            return "true" if fact else "false"
+        case tuple():
+            return sanitised(" ".join(fact))
+        case _:
+            return sanitised(str(fact))
+
+
+def _read(key: str, text: str) -> Fact:
+    if key in _NUMBERS:
+        return int(text)
+    if key in _TRUTHS:
+        return text == "true"
+    return tuple(text.split()) if key in _LISTS else text

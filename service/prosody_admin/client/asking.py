@@ -1,0 +1,52 @@
+"""What is asked of the person at the terminal."""
+
+import sys
+from getpass import getpass
+
+from prosody_admin.client.destructive import DESTRUCTIVE
+from prosody_admin.shell.canonical import written
+from prosody_admin.shell.lines import Call, Line
+
+
+def ask_password(kind: str) -> str | None:
+    """Ask for a password twice without showing it; None where it is not to be had.
+
+    That is without a terminal, for any other kind of question, after end of file, or when the two
+    differ.
+    """
+    if kind != "password" or not at_terminal():
+        print("prosody-adminctl: a question that needs a terminal: cancelled", file=sys.stderr)
+        return None
+    try:
+        password = getpass("Password: ")
+        again = getpass("Again: ")
+    except EOFError:
+        return None
+    if password != again:
+        print("prosody-adminctl: the passwords differ: cancelled", file=sys.stderr)
+        return None
+    return password
+
+
+def question_about(line: Line) -> str:
+    """Return what to ask before `line` runs, "" for a line that nobody needs to be asked about."""
+    match line:
+        case Call(section=section, command=command) if (section, command) in DESTRUCTIVE:
+            # Passwords are no arguments of these.
+            arguments = ", ".join(map(written, line.arguments))
+            return f"Really run {section}:{command}({arguments})?"
+        case _:
+            return ""
+
+
+def confirmed(question: str) -> bool:
+    """Ask whether to go on, where somebody can answer; without a terminal that is a yes."""
+    if not at_terminal():
+        return True
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def at_terminal() -> bool:
+    """Return whether a person can be asked: standard input and error are a terminal."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))

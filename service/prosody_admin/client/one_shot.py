@@ -1,0 +1,64 @@
+"""One command: its output and result to standard output, everything else to standard error."""
+
+import argparse
+import sys
+
+from prosody_admin.client.asking import ask_password, confirmed, question_about
+from prosody_admin.client.connection import Connection, Output, Result
+from prosody_admin.client.exits import ExitCode, code_of_result
+from prosody_admin.client.reach import connect
+from prosody_admin.client.terminal import Colour, columns, painted
+from prosody_admin.client.text import shown
+from prosody_admin.client.words import line_of
+from prosody_admin.errors import UsageError
+from prosody_admin.shell.lines import parse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `run` takes."""
+    parser.add_argument("line", metavar="LINE", help="""such as 'user:list("example.com")'""")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the line that is given, or that the words of the command line are.
+
+    Raises UsageError for words that are no command, and other ClientErrors.
+    """
+    return run_line(arguments, arguments.line if arguments.verb else line_of(arguments.words))
+
+
+def run_line(arguments: argparse.Namespace, line: str) -> int:
+    """Connect and run one line; a destructive one is asked about first, at a terminal."""
+    if arguments.json:
+        raise UsageError("--json: what Prosody says is text; only verbs have it")
+    question = question_about(parse(line))
+    if question and not arguments.yes and not confirmed(question):
+        print("prosody-adminctl: not run", file=sys.stderr)
+        return ExitCode.USAGE
+    with connect(arguments) as connection:
+        return code_of_result(show(connection, line, quiet=arguments.quiet))
+
+
+def show(
+    connection: Connection, line: str, *, quiet: bool = False, colours: bool = False
+) -> Result:
+    """Run a line and print what it says; `quiet` leaves out the result of one that went well.
+
+    With `colours` errors are red.
+    """
+    for said in connection.stream(line, width=columns(sys.stdout), ask=ask_password):
+        match said:
+            case Output():
+                stream = sys.stderr if said.error else sys.stdout
+                text = painted(shown(said.text, stream), Colour.WRONG, on=colours and said.error)
+                print(text, end="\n" if said.eol else "", file=stream)
+                stream.flush()  # a watch is read as it comes
+            case Result(ok=True):
+                if said.text and not quiet:
+                    print(shown(said.text, sys.stdout), flush=True)
+                return said
+            case Result():
+                text = painted(shown(said.text, sys.stderr), Colour.WRONG, on=colours)
+                print(text, file=sys.stderr, flush=True)
+                return said
+    raise AssertionError("a stream ends in its result")

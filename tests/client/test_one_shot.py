@@ -1,0 +1,188 @@
+"""One command, by the quick way and by the long one: both print and return the same."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from fakes.adminctl import Ended, adminctl
+from fakes.prosody import Conversation, FakeProsody
+from fakes.service import running
+from prosody_admin.client import quick
+from prosody_admin.client.exits import ExitCode
+from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
+
+
+async def says_much(conversation: Conversation, _: Stanza) -> None:
+    await conversation.send(
+        repl_output("a\u00e9<&>'\x7f\r"),
+        repl_output("b", eol=False),
+        repl_output("c" * 20000),
+        repl_output("wrong", error=True),
+        repl_result("OK: done"),
+    )
+
+
+async def says_nothing(conversation: Conversation, _: Stanza) -> None:
+    await conversation.send(repl_result(""))
+
+
+async def fails(conversation: Conversation, _: Stanza) -> None:
+    await conversation.send(repl_result("Error: no such host", error=True))
+
+
+async def vanishes(conversation: Conversation, _: Stanza) -> None:
+    conversation.vanish()
+
+
+async def asks(conversation: Conversation, _: Stanza) -> None:
+    await conversation.send(Stanza("repl-request-input", {"type": "password", "id": "1"}))
+    answer = await conversation.receive()
+    assert answer is not None
+    await conversation.send(repl_result(f"OK: {answer.get('status')}"))
+
+
+ANSWERS = {
+    'x:much("\u00e4<\'", " ")': says_much,
+    "x:silent()": says_nothing,
+    "x:fail()": fails,
+    "x:vanish()": vanishes,
+    "x:ask()": asks,
+}
+
+
+async def both_ways(*words: str, socket: Path) -> Ended:
+    """Run a command by the quick way and by the long one, which any option takes."""
+    quickly = await adminctl(*words, socket=socket)
+    assert await adminctl("--socket", str(socket), *words) == quickly
+    return quickly
+
+
+@pytest.mark.parametrize(
+    ("words", "ended"),
+    [
+        (["user", "list"], Ended(0, "OK: user:list()\n", "")),
+        (["user", "list", 'a "q\\'], Ended(0, 'OK: user:list("a \\"q\\\\")\n', "")),
+        (["x", "silent"], Ended(0, "", "")),
+        (["x", "fail"], Ended(1, "", "Error: no such host\n")),
+        (
+            ["x", "much", "\u00e4<'", " "],
+            Ended(0, f"a\u00e9<&>'\x7f\r\nb{'c' * 20000}\nOK: done\n", "wrong\n"),
+        ),
+        (
+            ["x", "ask"],
+            Ended(
+                0, "OK: cancel\n", "prosody-adminctl: a question that needs a terminal: cancelled\n"
+            ),
+        ),
+        (["admin", "nonesuch"], Ended(1, "", "Error: admin has no such command; it has: ")),
+    ],
+)
+async def test_a_command(tmp_path: Path, words: list[str], ended: Ended) -> None:
+    async with FakeProsody(tmp_path / "prosody", ANSWERS), running(tmp_path) as service:
+        found = await both_ways(*words, socket=service.path)
+    assert (found.code, found.stdout) == (ended.code, ended.stdout)
+    assert found.stderr.startswith(ended.stderr)
+
+
+async def test_without_prosody(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        ended = await both_ways("user", "list", socket=service.path)
+    assert (ended.code, ended.stdout) == (ExitCode.UNREACHABLE, "")
+    assert ended.stderr.startswith("Error: not run: Prosody is not running")
+
+
+async def test_when_prosody_is_lost(tmp_path: Path) -> None:
+    async with FakeProsody(tmp_path / "prosody", ANSWERS), running(tmp_path) as service:
+        ended = await both_ways("x", "vanish", socket=service.path)
+    assert ended.code == ExitCode.UNREACHABLE
+    assert "the outcome of the command is unknown" in ended.stderr
+
+
+async def test_a_refusal(tmp_path: Path) -> None:
+    async with running(tmp_path, limits={"sessions": 1}) as service:
+        with await service.client():
+            ended = await both_ways("user", "list", socket=service.path)
+    assert ended.code == ExitCode.REFUSED
+    assert ended.stderr.startswith("Error: too many sessions")
+
+
+async def test_without_a_service(tmp_path: Path) -> None:
+    ended = await both_ways("user", "list", socket=tmp_path / "nothing")
+    assert ended.code == ExitCode.UNREACHABLE
+    assert ended.stderr == (
+        f"prosody-adminctl: {tmp_path}/nothing: not there; is it started?"
+        " (systemctl start prosody-admin.socket)\n"
+    )
+
+
+async def test_a_service_that_goes_away(tmp_path: Path) -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_unix_server(accept, tmp_path / "socket"):
+        quickly = await adminctl("user", "list", socket=tmp_path / "socket")
+    assert quickly == Ended(
+        ExitCode.UNREACHABLE,
+        "",
+        "prosody-adminctl: the service ended the connection;"
+        " the outcome of the command is unknown\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["user"], "prosody-adminctl: user: expected SECTION COMMAND"),
+        (["user", "li-st"], "prosody-adminctl: 'li-st': expected the name"),
+        (["--json=short", "user", "list"], "prosody-adminctl: --json: what Prosody says is text"),
+        (["--jso=short", "user", "list"], "usage: prosody-adminctl"),
+        (["run"], "usage: prosody-adminctl run"),
+        (["run", "--nonesuch", "x"], "usage: prosody-adminctl"),
+        (["-f", "x", "user", "list"], "usage: prosody-adminctl"),
+    ],
+)
+async def test_a_command_line_that_is_wrong(words: list[str], error: str) -> None:
+    ended = await adminctl(*words)
+    assert (ended.code, ended.stdout) == (ExitCode.USAGE, "")
+    assert ended.stderr.startswith(error)
+
+
+async def test_run_takes_a_line_as_it_stands(tmp_path: Path) -> None:
+    async with FakeProsody(tmp_path / "prosody") as prosody, running(tmp_path) as service:
+        ended = await adminctl("run", "user:list ( 'x' )", socket=service.path)
+        assert ended == Ended(0, 'OK: user:list("x")\n', "")
+        assert await adminctl("-q", "user", "list", socket=service.path) == Ended(0, "", "")
+        assert await adminctl("run", "-q", "user:list()", socket=service.path) == Ended(0, "", "")
+    assert prosody.lines == ['user:list("x")', "user:list()", "user:list()"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["help"],
+        ["help", "user"],
+        ["user:list()"],
+        ["-q", "user", "list"],
+        ["status", "x"],
+        ["__complete", "x"],
+        ["user", "delete", "x"],
+        ["user", "list", "-x"],
+        ["user", "list", "a\nb"],
+        ["us\u00e9r", "list"],
+        ["user", "2list"],
+    ],
+)
+def test_what_is_out_of_the_ordinary_goes_the_long_way(words: list[str]) -> None:
+    assert quick.run(words) is None
+
+
+async def test_help_and_version() -> None:
+    ended = await adminctl("--help")
+    assert ended.code == 0
+    assert "exit codes:" in ended.stdout
+    assert (await adminctl("log", "--help")).stdout.startswith("usage: prosody-adminctl log")
+    assert (await adminctl("--version")).stdout.startswith("prosody-admin ")
