@@ -1,10 +1,15 @@
 """The README tells the truth about what can be checked here."""
 
+import asyncio
 import os
 import re
+import sys
 from pathlib import Path
 
+from fakes.prosody import Conversation, FakeProsody
+from fakes.service import running
 from prosody_admin.config import reference
+from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
 from system.test_audit import AUDITORS_LINES
 
 ROOT = Path(__file__).parent.parent
@@ -38,3 +43,32 @@ def test_the_rooms_are_those_there_are() -> None:
 def test_the_lines_for_auditors_are_those_that_were_tried() -> None:
     for line in AUDITORS_LINES.values():
         assert f"| `{line}` |" in README
+
+
+async def test_the_python_example_runs(tmp_path: Path) -> None:
+    (example,) = (
+        block
+        for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+        if "prosody_admin.client" in block
+    )
+    lists = {'user:list("example.com")': lists_two}
+    async with FakeProsody(tmp_path / "prosody", lists), running(tmp_path) as service:
+        program = example.replace("connect()", f"connect({str(service.path)!r})")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program),
+            stdout=asyncio.subprocess.PIPE,
+            env={"PYTHONPATH": str(ROOT / "service")},
+        )
+        stdout, _ = await process.communicate()
+    first, second, session = stdout.decode().splitlines()
+    assert (process.returncode, first, second) == (0, "juliet@example.com", "romeo@example.com")
+    assert len(session.split()) == 2
+    assert len(example.splitlines()) <= 10
+
+
+async def lists_two(conversation: Conversation, _: Stanza) -> None:
+    await conversation.send(
+        repl_output("juliet@example.com"),
+        repl_output("romeo@example.com"),
+        repl_result("OK: Showing all 2 users"),
+    )

@@ -10,7 +10,7 @@ from fakes.adminctl import adminctl
 from fakes.service import running
 from prosody_admin import __version__
 from prosody_admin.access.identity import Identity
-from prosody_admin.client.about import _duration, _rights
+from prosody_admin.client.about import Facts, _duration, _rights
 from prosody_admin.client.exits import ExitCode
 
 BOB = Identity(8, 1001, 1001, user="bob\x1b", login_user="root", unit="bob.service")
@@ -55,7 +55,7 @@ async def test_whoami_rights_and_explain(tmp_path: Path) -> None:
 
 
 def test_rights_of_roles() -> None:
-    role = {"name": "viewer", "allow": ("@read", "help"), "deny": (), "lua": False}
+    role: Facts = {"name": "viewer", "allow": ("@read", "help"), "deny": (), "lua": False}
     assert _rights([role], Namespace()) == " Role: viewer\nAllow: @read help\n  Lua: no\n"
     assert _rights([], Namespace()) == "No role is granted to you.\n"
 

@@ -10,7 +10,7 @@ from prosody_admin.shell.lines import Call
 def offered(policy: Policy, identity: Identity) -> list[Command]:
     """Return the known commands that `identity` may run with some arguments, by name.
 
-    The policy itself is asked, with no argument and with each host that a role is limited to.
+    The policy itself is asked: with no argument, with one, and with each host of a role.
     """
     hosts = {host for role in policy.roles_of(identity) for host in role.hosts}
     return sorted(
@@ -28,11 +28,11 @@ def offered(policy: Policy, identity: Identity) -> list[Command]:
 
 def _calls(command: Command, hosts: set[str]) -> list[Call]:
     """Return calls that differ in what they are about."""
-    calls = [Call(command.section, command.name)]
+    calls = [Call(command.section, command.name, arguments) for arguments in ((), ("",))]
     for position in command.hosts[:1]:
         before = (None,) * (position - 1)
         for host in hosts:
             # Of a wildcard, some host below the name.
-            arguments = (*before, host.replace("*", "host", 1))
-            calls.append(Call(command.section, command.name, arguments))
+            named = (*before, host.replace("*", "host", 1))
+            calls.append(Call(command.section, command.name, named))
     return calls
