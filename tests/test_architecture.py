@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "service" / "prosody_admin"
 # Each may import those before it. `client` is apart: it may import none of FORBIDDEN_TO_CLIENT.
 ROOMS = [
     "errors",
+    "records",
     "descriptors",
     "protocol",
     "shell",
@@ -28,7 +29,7 @@ ROOMS = [
 ]
 FORBIDDEN_TO_CLIENT = {"sd", "net", "modules", "command_line", "daemon"}
 
-PURE = ["protocol", "shell", "access"]
+PURE = ["records", "protocol", "shell", "access"]
 IMPURE = {"asyncio", "socket", "os", "time", "logging"}
 
 # What importing the daemon must not load: each costs milliseconds at every start, or opens what

@@ -180,8 +180,8 @@ class Daemon:
         else:
             self._complaint = ""
             self._service.settings = self._service.sessions.settings = settings
-            policy = policy_of(settings.policy, os.getuid())
-            self._service.policy = self._dispatcher.policy = policy
+            self._service.policy = policy_of(settings.policy, os.getuid())
+            self._dispatcher.enforce(self._service.policy)
             self._audit.require(settings.audit.required)
             set_log_level(settings)
             self._load_modules()

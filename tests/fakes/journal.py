@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 
 from fakes.waiting import PATIENCE
-from prosody_admin.sd.entries import PREFIX, Journal, MessageId
+from prosody_admin.records import PREFIX, MessageId
+from prosody_admin.sd.entries import Journal
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from prosody_admin.errors import JournalUnavailableError
+from prosody_admin.records import MessageId
 from prosody_admin.sd.console import ConsoleJournal, escaped
-from prosody_admin.sd.entries import MessageId
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 999_999, tzinfo=UTC)
 START = f"2026-11-22T12:00:00Z prosody-admin[{os.getpid()}]: "

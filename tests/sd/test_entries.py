@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from prosody_admin.sd.entries import MessageId, entry
+from prosody_admin.records import MessageId
+from prosody_admin.sd.entries import entry
 
 
 @pytest.mark.parametrize(

@@ -34,19 +34,22 @@ def test_auto_asks_where_standard_error_goes(
     journal.close()
 
 
-def test_what_nobody_could_read_is_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("closed", [False, True], ids=["/dev/null", "closed"])
+def test_what_nobody_could_read_is_no_record(monkeypatch: pytest.MonkeyPatch, closed: bool) -> None:
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
     kept = os.dup(2)
     null = os.open("/dev/null", os.O_WRONLY)
     try:
         os.dup2(null, 2)
+        if closed:
+            os.close(2)
         journal = open_journal()
+        journal.close()  # before its socket, which may have the free number, is overwritten
     finally:
         os.dup2(kept, 2)
         os.close(null)
         os.close(kept)
     assert type(journal) is NativeJournal
-    journal.close()
 
 
 def test_a_target_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

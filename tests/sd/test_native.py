@@ -5,7 +5,6 @@ import errno
 import fcntl
 import os
 import socket
-import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,61 +12,13 @@ from syslog import LOG_ERR
 
 import pytest
 
+from fakes.journald import LARGER_THAN_A_DATAGRAM, Journald, parse
 from prosody_admin.errors import JournalUnavailableError
+from prosody_admin.records import MessageId
 from prosody_admin.sd import native
-from prosody_admin.sd.entries import MessageId
 from prosody_admin.sd.native import NativeJournal
 
-LARGER_THAN_A_DATAGRAM = 1024 * 1024
 SEALED = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-
-
-def parse(payload: bytes) -> dict[str, str]:
-    """Read a record as the protocol describes it, written independently of `encode`."""
-    fields = {}
-    while payload:
-        line, _, payload = payload.partition(b"\n")
-        name, equals, value = line.partition(b"=")
-        if not equals:
-            (length,) = struct.unpack_from("<Q", payload)
-            value, end, payload = (
-                payload[8 : 8 + length],
-                payload[8 + length : 9 + length],
-                payload[9 + length :],
-            )
-            assert end == b"\n"
-        fields[name.decode("ascii")] = value.decode("utf-8")
-    return fields
-
-
-class Journald:
-    """The receiving end: takes records when told to, and can be stopped and started."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.start()
-
-    def start(self) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.socket.bind(str(self.path))
-
-    def stop(self, *, removed: bool = True) -> None:
-        self.socket.close()
-        if removed:
-            self.path.unlink(missing_ok=True)
-
-    def records(self) -> list[dict[str, str]]:
-        """Return the records that have arrived since."""
-        received: list[dict[str, str]] = []
-        while True:
-            try:
-                payload = self.socket.recv(LARGER_THAN_A_DATAGRAM)
-            except BlockingIOError:
-                return received
-            received.append(parse(payload))
-
-    def messages(self) -> list[str]:
-        return [record["MESSAGE"] for record in self.records()]
 
 
 @pytest.fixture
@@ -245,16 +196,17 @@ class TestJournaldHangs:
         self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(native, "QUEUE_RECORDS", 1)
-        monkeypatch.setattr(native, "MISSING_COMMANDS", 2)
+        monkeypatch.setattr(native, "MISSING_SESSIONS", 2)
         fill(journal)
-        for sequence in range(5):
-            journal.log(
-                "refused", event=MessageId.COMMAND_REFUSED, SESSION="1a2b", SEQUENCE=sequence
-            )
-            journal.log("of no command")
+        journal.log("the queue is full of this")
+        for session, sequence in (("1a2b", 7), ("3c4d", 1), ("1a2b", 8), ("5e6f", 1), ("1a2b", 9)):
+            journal.log("", event=MessageId.COMMAND_REFUSED, SESSION=session, SEQUENCE=sequence)
+            journal.log("of no command", SESSION=session)
         journald.records()
         assert journal.flush()
-        assert journald.records()[-1]["PROSODY_ADMIN_MISSING"] == "1a2b/1 1a2b/2"
+        gap = journald.records()[-1]
+        assert gap["PROSODY_ADMIN_MISSING"] == "1a2b/7-9 3c4d/1"
+        assert gap["PROSODY_ADMIN_DROPPED"] == "10"
 
     def test_a_gap_is_one_even_if_room_comes_back_in_between(
         self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch

@@ -11,7 +11,7 @@ CHECKOUT = Path(__file__).parents[2]
 LAUNCHER = """\
 #!/usr/bin/python3
 import sys
-from prosody_admin.daemon import main
+from prosody_admin.{module} import main
 sys.exit(main())
 """
 RESET = """
@@ -39,7 +39,8 @@ def installed(machine: Machine) -> Machine:
     package = "/usr/lib/python3/dist-packages/prosody_admin"
     machine.copy(CHECKOUT / "service/prosody_admin", package)
     machine.run("python3", "-m", "compileall", "-q", package, check=True)
-    machine.put("/usr/bin/prosody-admind", LAUNCHER, mode=0o755)
+    for command, module in (("prosody-admind", "daemon"), ("prosody-adminctl", "client.start")):
+        machine.put(f"/usr/bin/{command}", LAUNCHER.format(module=module), mode=0o755)
     for unit in ("prosody-admin.socket", "prosody-admin.service"):
         machine.put(f"/usr/lib/systemd/system/{unit}", (CHECKOUT / "units" / unit).read_text())
     machine.run("groupadd", "--system", "prosody-admin", check=True)

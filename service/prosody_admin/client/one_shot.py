@@ -7,7 +7,7 @@ from prosody_admin.client.asking import ask_password, confirmed, question_about
 from prosody_admin.client.connection import Connection, Output, Result
 from prosody_admin.client.exits import ExitCode, code_of_result
 from prosody_admin.client.reach import connect
-from prosody_admin.client.terminal import Colour, columns, painted
+from prosody_admin.client.terminal import columns
 from prosody_admin.client.text import shown
 from prosody_admin.client.words import line_of
 from prosody_admin.errors import UsageError
@@ -39,26 +39,19 @@ def run_line(arguments: argparse.Namespace, line: str) -> int:
         return code_of_result(show(connection, line, quiet=arguments.quiet))
 
 
-def show(
-    connection: Connection, line: str, *, quiet: bool = False, colours: bool = False
-) -> Result:
-    """Run a line and print what it says; `quiet` leaves out the result of one that went well.
-
-    With `colours` errors are red.
-    """
+def show(connection: Connection, line: str, *, quiet: bool = False) -> Result:
+    """Run a line and print what it says; `quiet` leaves out the result of one that went well."""
     for said in connection.stream(line, width=columns(sys.stdout), ask=ask_password):
         match said:
             case Output():
                 stream = sys.stderr if said.error else sys.stdout
-                text = painted(shown(said.text, stream), Colour.WRONG, on=colours and said.error)
-                print(text, end="\n" if said.eol else "", file=stream)
-                stream.flush()  # a watch is read as it comes
+                text = shown(said.text, stream, wrong=said.error)
+                print(text, end="\n" if said.eol else "", file=stream, flush=True)
             case Result(ok=True):
                 if said.text and not quiet:
                     print(shown(said.text, sys.stdout), flush=True)
                 return said
             case Result():
-                text = painted(shown(said.text, sys.stderr), Colour.WRONG, on=colours)
-                print(text, file=sys.stderr, flush=True)
+                print(shown(said.text, sys.stderr, wrong=True), file=sys.stderr, flush=True)
                 return said
     raise AssertionError("a stream ends in its result")

@@ -161,9 +161,9 @@ def _result(attributes: dict[str, str], text: str) -> int:
 def _print(text: str, *, failed: bool, ends_line: bool) -> None:
     stream = sys.stderr if failed else sys.stdout
     if stream.isatty():
-        from prosody_admin.client.text import visible
+        from prosody_admin.client.text import shown
 
-        text = visible(text)
+        text = shown(text, stream, wrong=failed)
     print(text, end="\n" if ends_line else "", file=stream, flush=True)
 
 

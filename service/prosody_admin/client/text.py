@@ -3,14 +3,21 @@
 import re
 from typing import TextIO
 
+from prosody_admin.client.terminal import Colour, coloured, painted
+
 # Control characters but newline and tab: names that strangers choose are in what Prosody prints,
 # and a terminal would obey them.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def shown(text: str, stream: TextIO) -> str:
-    """Return the text as it is, or for a terminal with control characters written as `\\x1b`."""
-    return visible(text) if stream.isatty() else text
+def shown(text: str, stream: TextIO, *, wrong: bool = False) -> str:
+    """Return the text as it is, or for a terminal with control characters written as `\\x1b`.
+
+    What is `wrong` is coloured there, if colours are on.
+    """
+    if not stream.isatty():
+        return text
+    return painted(visible(text), Colour.WRONG, on=wrong and coloured(stream))
 
 
 def visible(text: str) -> str:

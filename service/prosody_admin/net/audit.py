@@ -26,7 +26,8 @@ class Outcome:
     """How a command ended.
 
     `result` is `ok`, `error`, `cancelled` or `failed`; `error` is the text of a result that is not
-    ok. What was sent counts output and result, as text in UTF-8.
+    ok; `withdrawn` is why it was cancelled for want of permission. What was sent counts output and
+    result, as text in UTF-8.
     """
 
     result: str
@@ -34,6 +35,7 @@ class Outcome:
     seconds: float
     sent_bytes: int
     sent_lines: int
+    withdrawn: Refusal | None = None
 
 
 class Audit:
@@ -124,12 +126,15 @@ class Audit:
 
     def command_finished(self, session: Session, account: Account, outcome: Outcome) -> None:
         """Record how a command ended; not the error's text where a secret could be in it."""
+        withdrawn = outcome.withdrawn
         self._journal.log(
-            f"{account.command} of {session.identity} ended: {outcome.result}",
+            f"{account.command} of {session.identity} ended: {outcome.result}"
+            + (f", {withdrawn.text}" if withdrawn else ""),
             LOG_INFO,
             MessageId.COMMAND_FINISHED,
             **_command_fields(session, account),
             RESULT=outcome.result,
+            RULE=withdrawn.rule if withdrawn else None,
             ERROR=None if account.discreet else outcome.error[:ERROR_CHARACTERS] or None,
             DURATION_USEC=round(outcome.seconds * 1_000_000),
             OUTPUT_BYTES=outcome.sent_bytes,

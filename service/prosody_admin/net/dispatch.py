@@ -5,7 +5,7 @@ This wrapper is not a handler, so that no handler can outrank it.
 
 import asyncio
 import traceback
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 
 from prosody_admin.access.policy import Policy, Verdict
@@ -18,7 +18,8 @@ from prosody_admin.net.session import Ending, Session
 from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_result
 from prosody_admin.protocol.structured import REFUSED, failed_result, is_query
 from prosody_admin.shell.canonical import canonical
-from prosody_admin.shell.lines import Line, RawLua, parse
+from prosody_admin.shell.catalogue import Catalogue, CommandClass
+from prosody_admin.shell.lines import Call, Line, RawLua, parse
 
 UNHANDLED = "No module handled this query. Is mod_admin_shell enabled?"
 """What Prosody answers to a stanza that no module wants."""
@@ -54,14 +55,36 @@ class SessionEvent:
     session: Session
 
 
+@dataclass(slots=True)
+class _Running:
+    """A command that a module is at work on; `withdrawn` is why its caller may not have it now."""
+
+    request: Request
+    withdrawn: Refusal | None = None
+
+
 class Dispatcher:
     """The attendant of every session: authorise, record, dispatch, answer, record."""
 
     def __init__(self, events: Events, policy: Policy, audit: Audit) -> None:
         self._events = events
-        self.policy = policy
-        """Who may do what, from the next command on."""
+        self._policy = policy
         self._audit = audit
+        self._running: dict[Session, _Running] = {}
+
+    def enforce(self, policy: Policy) -> None:
+        """Let `policy` decide from the next command on, and about what streams already.
+
+        A command of the class STREAM would go on showing what its caller may no longer see until
+        the caller has enough of it. Any other runs on to its end.
+        """
+        self._policy = policy
+        for session, running in self._running.items():
+            if _streams(running.request, policy.catalogue):
+                verdict = policy.authorise(session.identity, running.request)
+                if not verdict.allowed:
+                    running.withdrawn = _refused(verdict, "withdrawn")
+                    session.cancel_command()
 
     async def session_opened(self, session: Session) -> None:
         """Record the session and tell the modules."""
@@ -80,19 +103,19 @@ class Dispatcher:
             seconds = asyncio.get_running_loop().time() - session.started
             self._audit.session_closed(session, reason, seconds)
 
-    async def dispatch(self, session: Session, stanza: Stanza) -> None:
-        """Answer `stanza`: with what a module says, or with why none was asked."""
-        policy = self.policy  # this command's, whatever is reloaded meanwhile
+    def dispatch(self, session: Session, stanza: Stanza) -> Coroutine[None, None, None] | None:
+        """Answer with why no module is asked, or return what asks them and answers."""
+        policy = self._policy
         line = parse(stanza.text, policy.catalogue) if _has_line(stanza) else None
         request = Request(event_name(stanza), line)
         account = account_of(request, policy.catalogue)
         verdict = policy.authorise(session.identity, request)
-        if refusal := _refusal(session, stanza) or _denial(verdict):
+        if refusal := _refusal(session, stanza) or _denial(verdict) or _absence(session):
             self._audit.command_refused(session, account, refusal)
             session.send(failed_result(f"Error: {refusal.text}", REFUSED))
             if session.refusal:
                 session.end(Ending("resource-constraint", session.refusal))
-            return
+            return None
         text = stanza.text
         if line is not None and not isinstance(line, RawLua):
             text = canonical(line, policy.catalogue)
@@ -103,19 +126,23 @@ class Dispatcher:
             refusal = Refusal("unrecorded", "refused, it cannot be recorded now")
             self._audit.command_refused(session, account, refusal)
             session.send(failed_result(f"Error: {refusal.text}", REFUSED))
-            return
-        await self._run(AdminEvent(session, stanza, line, text), request.event, account)
+            return None
+        return self._run(AdminEvent(session, stanza, line, text), request, account)
 
-    async def _run(self, event: AdminEvent, name: str, account: Account) -> None:
+    async def _run(self, event: AdminEvent, request: Request, account: Account) -> None:
         clock = asyncio.get_running_loop().time
         session, started = event.session, clock()
         bytes_before, lines_before = session.sent_bytes, session.sent_lines
-        answer, outcome = await self._answer(event, name)
+        running = self._running[session] = _Running(request)
+        try:
+            answer, outcome = await self._answer(event, running)
+        finally:
+            del self._running[session]
         try:
             for stanza in answer:
                 session.send(stanza)
         except StanzaError:  # of a module that did not sanitise what it says
-            self._audit.handler_failed(session, name, traceback.format_exc())
+            self._audit.handler_failed(session, request.event, traceback.format_exc())
             answer, outcome = [_internal_error(session)], "failed"
             session.send(answer[0])
         self._audit.command_finished(
@@ -124,22 +151,26 @@ class Dispatcher:
             Outcome(
                 outcome,
                 error="" if outcome == "ok" else answer[-1].text,
+                withdrawn=running.withdrawn if outcome == "cancelled" else None,
                 seconds=clock() - started,
                 sent_bytes=session.sent_bytes - bytes_before,
                 sent_lines=session.sent_lines - lines_before,
             ),
         )
 
-    async def _answer(self, event: AdminEvent, name: str) -> tuple[list[Stanza], str]:
+    async def _answer(self, event: AdminEvent, running: _Running) -> tuple[list[Stanza], str]:
         """Return what the client gets and how it went, in a word."""
-        session = event.session
+        session, name = event.session, running.request.event
         try:
             answer = _stanzas(await self._events.dispatch(name, event), event.line)
         except CommandError as error:
             return [failed_result(f"Error: {error}", error.failure)], "error"
         except asyncio.CancelledError:
-            # Only the session cancels this task: its client is gone, or it is being ended.
-            reason = session.ending.reason if session.ending else "the client is gone"
+            reason = "the client is gone"
+            if session.ending is not None:
+                reason = session.ending.reason
+            elif running.withdrawn is not None:
+                reason = running.withdrawn.text
             text = f"Error: {reason}; the outcome is unknown"
             return [repl_result(text, error=True)], "cancelled"
         except Exception:  # noqa: BLE001 - a module may raise anything; it ends here, recorded
@@ -177,16 +208,31 @@ def _refusal(session: Session, stanza: Stanza) -> Refusal | None:
         return Refusal("ending", session.ending.reason)
     if _has_line(stanza) and stanza.elements:
         return Refusal("malformed", "a line is text, without elements")
-    if not session.has_its_peer():
-        return Refusal("vanished-peer", "the process that connected is gone, or another account's")
     return None
 
 
 def _denial(verdict: Verdict) -> Refusal | None:
-    if verdict.allowed:
-        return None
-    text = f"permission denied ({verdict.rule}): needs {verdict.needed}"
+    return None if verdict.allowed else _refused(verdict, "denied")
+
+
+def _refused(verdict: Verdict, how: str) -> Refusal:
+    text = f"permission {how} ({verdict.rule}): needs {verdict.needed}"
     return Refusal(verdict.rule, text)
+
+
+def _absence(session: Session) -> Refusal | None:
+    """Ask the kernel, which takes longer than all the rest, only about what would be allowed."""
+    if session.has_its_peer():
+        return None
+    return Refusal("vanished-peer", "the process that connected is gone, or another account's")
+
+
+def _streams(request: Request, catalogue: Catalogue) -> bool:
+    """Return whether a command goes on until somebody has seen enough."""
+    if not isinstance(request.line, Call):
+        return False
+    command = catalogue.get(request.line.section, request.line.command)
+    return command is not None and command.command_class is CommandClass.STREAM
 
 
 def _internal_error(session: Session) -> Stanza:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
 
-from prosody_admin.sd.entries import IDENTIFIER, PREFIX, Journal
+from prosody_admin.records import IDENTIFIER, PREFIX
+from prosody_admin.sd.entries import Journal
 
 
 def _now() -> datetime:

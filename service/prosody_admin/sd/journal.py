@@ -5,8 +5,9 @@ import stat
 import sys
 from typing import Literal
 
+from prosody_admin.records import MessageId
 from prosody_admin.sd.console import ConsoleJournal
-from prosody_admin.sd.entries import FieldValue, Journal, MessageId
+from prosody_admin.sd.entries import FieldValue, Journal
 from prosody_admin.sd.log_handler import JournalHandler
 from prosody_admin.sd.native import NativeJournal
 
@@ -18,21 +19,22 @@ _NULL = os.makedev(1, 3)
 
 def open_journal(target: Literal["auto", "journal", "console"] = "auto") -> Journal:
     """Return the journal, or lines on standard error; `auto` asks where standard error goes."""
-    if target == "journal" or (target == "auto" and (_stderr_is_journal() or _stderr_is_null())):
-        return NativeJournal()
-    return ConsoleJournal(sys.stderr)
+    if target == "console" or (target == "auto" and _stderr_is_for_people()):
+        return ConsoleJournal(sys.stderr)
+    return NativeJournal()
 
 
-def _stderr_is_journal() -> bool:
-    """Compare standard error with JOURNAL_STREAM, as systemd.exec(5) advises."""
-    found = os.fstat(2)
-    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+def _stderr_is_for_people() -> bool:
+    """Return whether somebody could read standard error, other than in the journal.
 
-
-def _stderr_is_null() -> bool:
-    """Return whether nobody could read what is written there: it would be no record.
-
-    It is what systemd gives to a service that starts while journald is absent.
+    /dev/null is what systemd gives to a service that starts while journald is absent; a record
+    that nobody could read would be none.
     """
-    found = os.fstat(2)
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL
+    try:
+        found = os.fstat(2)
+    except OSError:  # closed
+        return False
+    if stat.S_ISCHR(found.st_mode) and found.st_rdev == _NULL:
+        return False
+    # As systemd.exec(5) advises.
+    return os.environ.get("JOURNAL_STREAM") != f"{found.st_dev}:{found.st_ino}"

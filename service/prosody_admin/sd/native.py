@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from syslog import LOG_WARNING
 
-from prosody_admin.sd.entries import PREFIX, FieldValue, Journal, MessageId, entry
+from prosody_admin.records import PREFIX, MessageId
+from prosody_admin.sd.entries import FieldValue, Journal, entry
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 
@@ -30,8 +31,11 @@ QUEUE_RECORDS = 1024
 QUEUE_BYTES = 1024 * 1024
 """Bytes of records that wait for journald at most, however few they are."""
 
-MISSING_COMMANDS = 1000
-"""Commands that the record of a gap names at most."""
+RECORDS_AT_ONCE = 256
+"""Records that one call sends at most of those that wait: it takes 1 ms of the loop's time."""
+
+MISSING_SESSIONS = 1000
+"""Sessions whose missing commands the record of a gap names at most."""
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -53,7 +57,9 @@ class NativeJournal(Journal):
         self._queued_bytes = 0
         self._sending = False
         self._gap = 0  # of the dropped ones, those that no record tells about yet
-        self._missing: list[str] = []  # of which commands these were
+        # By session, the first and the last command that they were of. All between are missing as
+        # well: a session's commands are recorded in their order, and a gap has no record in it.
+        self._missing: dict[str, tuple[str, str]] = {}
 
     def flush(self) -> bool:
         """See Journal."""
@@ -68,7 +74,8 @@ class NativeJournal(Journal):
     def close(self) -> None:
         """See Journal."""
         with self._lock:
-            self.flush()
+            for _ in range(QUEUE_RECORDS // RECORDS_AT_ONCE + 1):
+                self.flush()
             self._socket.close()
 
     def _hand_over(self, full: dict[str, str]) -> None:
@@ -93,24 +100,43 @@ class NativeJournal(Journal):
         if self._gap or records > QUEUE_RECORDS or size > QUEUE_BYTES:
             self.dropped += 1
             self._gap += 1
-            if (command := _command_of(full)) and len(self._missing) < MISSING_COMMANDS:
-                self._missing.append(command)
+            self._miss(full)
         else:
             self._queue.append(payload)
             self._queued_bytes += len(payload)
 
+    def _miss(self, lost: dict[str, str]) -> None:
+        """Remember of which command a record was lost."""
+        session, sequence = lost.get(PREFIX + "SESSION"), lost.get(PREFIX + "SEQUENCE")
+        if session is None or sequence is None:
+            return
+        if session in self._missing or len(self._missing) < MISSING_SESSIONS:
+            first, _ = self._missing.get(session, (sequence, sequence))
+            self._missing[session] = first, sequence
+
     def _send_queue(self) -> None:
-        """Send what waits, then the record of a gap; raises OSError when journald takes no more."""
+        """Send what waits, then the record of a gap.
+
+        Raises OSError when journald takes no more, and after RECORDS_AT_ONCE.
+        """
+        sent = 0
         while self._queue:
+            if sent == RECORDS_AT_ONCE:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             self._send(self._queue[0])
             self._queued_bytes -= len(self._queue.popleft())
+            sent += 1
         if gap := self._gap:
             message = f"{gap} records were lost here: journald did not take them"
-            missing = list(self._missing)
-            fields: dict[str, FieldValue] = {"DROPPED": gap, "MISSING": " ".join(missing)}
+            missing = " ".join(
+                f"{session}/{first}" if first == last else f"{session}/{first}-{last}"
+                for session, (first, last) in self._missing.items()
+            )
+            fields: dict[str, FieldValue] = {"DROPPED": gap, "MISSING": missing}
             self._send(encode(entry(MessageId.AUDIT_GAP, message, LOG_WARNING, fields)))
             self._gap -= gap
-            del self._missing[: len(missing)]
+            if not self._gap:  # or what was lost while this was sent is missing as well
+                self._missing.clear()
 
     def _send(self, payload: bytes) -> None:
         """Send one record; raises OSError when journald does not take it now."""
@@ -129,12 +155,6 @@ class NativeJournal(Journal):
             fcntl.fcntl(memfd, fcntl.F_ADD_SEALS, _SEALS)
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memfd]))
             self._socket.sendmsg([], [rights], 0, self._path)
-
-
-def _command_of(full: dict[str, str]) -> str:
-    """Return session and sequence number of the command that a record is of; "" for others."""
-    sequence = full.get(PREFIX + "SEQUENCE")
-    return f"{full[PREFIX + 'SESSION']}/{sequence}" if sequence else ""
 
 
 def encode(fields: dict[str, str]) -> bytes:

@@ -1,0 +1,68 @@
+"""Reading a line at the terminal: with prompt_toolkit, with readline, or with neither of them."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Suggestion(NamedTuple):
+    text: str
+    start: int
+    meaning: str
+
+
+Suggest = Callable[[str], Sequence[Suggestion]]
+"""What may stand at the cursor, by what stands before it in its line."""
+
+
+class Prompt(Protocol):
+    """Where lines are typed. Several pasted lines may come as one, with newlines in it."""
+
+    def read(self, prompt: str) -> str:
+        """Return what is typed up to Return.
+
+        Raises EOFError for Ctrl-D in an empty line, and KeyboardInterrupt for Ctrl-C.
+        """
+
+    def remember(self, line: str) -> None:
+        """Offer a line again at the Up key."""
+
+    def leave(self, code: int) -> None:
+        """End the process with this exit code, from a signal handler, and `read` before it."""
+
+
+class PlainPrompt:
+    """What every Python has: input() without anything."""
+
+    def read(self, prompt: str) -> str:
+        """Return a line; see Prompt."""
+        try:
+            return input(prompt)
+        except (EOFError, KeyboardInterrupt, SystemExit):
+            print()  # the cursor still stands behind the prompt
+            raise
+
+    def remember(self, line: str) -> None:
+        """Do nothing: nothing here offers lines."""
+
+    def leave(self, code: int) -> None:
+        """End the process; input() puts the terminal in order."""
+        raise SystemExit(code)
+
+
+def best_prompt(lines: Sequence[str], suggest: Suggest) -> Prompt:
+    """Return the best that is installed and that the terminal can do; `lines` are remembered."""
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        try:
+            # Here and below: it takes 150 ms, and nobody has to have it.
+            from prosody_admin.client.toolkit_prompt import ToolkitPrompt
+        except ImportError:
+            pass
+        else:
+            return ToolkitPrompt(lines, suggest)
+    try:
+        from prosody_admin.client.readline_prompt import ReadlinePrompt
+    except ImportError:
+        return PlainPrompt()
+    return ReadlinePrompt(lines, suggest)
