@@ -295,6 +295,8 @@ class Connection:
             data = self._socket.recv(_READ_BYTES)
         except BlockingIOError:
             raise
+        except ConnectionResetError:  # closed before it read what we sent
+            data = b""
         except OSError as error:  # a timeout has no errno
             self._end(error.strerror or "no answer in time")
             return
