@@ -22,6 +22,7 @@ from prosody_admin.client import (
     ServiceUnreachableError,
     connect,
 )
+from prosody_admin.errors import UsageError
 from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
 
 T = TypeVar("T")
@@ -153,6 +154,16 @@ async def test_data_is_typed(tmp_path: Path) -> None:
     assert session["own"] is True
     assert session["commands"] == 1
     assert isinstance(session["id"], str)
+
+
+async def test_a_line_that_cannot_be_sent_leaves_the_connection(tmp_path: Path) -> None:
+    def use(opened: Connection) -> bool:
+        with pytest.raises(UsageError, match="a character that XML"):
+            opened.run("user:list('\udcff')")
+        return opened.usable
+
+    async with running(tmp_path) as service:
+        assert await with_connection(service.path, use)
 
 
 async def test_a_command_that_is_left_ends_the_connection(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ async def test_it_stops_at_the_first_error_unless_told_otherwise(tmp_path: Path)
     [
         (b"user list a\nuser list 'b\n", "FILE:2: No closing quotation"),
         (b"user list a\ninvite create_account b@c --x\n", "FILE:2: invite create_account: no flag"),
-        (b"user list \xff\n", "FILE: expected UTF-8"),
+        (b"user list \xff\n", "FILE:1: expected UTF-8"),
     ],
 )
 async def test_a_file_with_a_line_that_cannot_be_used_does_not_run(

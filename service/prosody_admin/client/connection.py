@@ -15,6 +15,8 @@ from prosody_admin.errors import (
     CommandFailedError,
     CommandRefusedError,
     ServiceUnreachableError,
+    StanzaError,
+    UsageError,
 )
 from prosody_admin.protocol.parser import Limits
 from prosody_admin.protocol.stanza import Stanza, repl_input, repl_requested_input
@@ -199,7 +201,7 @@ class Connection:
         return not self._ended
 
     def run(self, line: str, *, width: int | None = None, ask: Ask | None = None) -> Answer:
-        """Have a line run, and return all that it says; see `stream`."""
+        """Have a line run, and return all that it says; raises what `stream` does."""
         *output, result = self.stream(line, width=width, ask=ask)
         assert isinstance(result, Result)
         return Answer(tuple(piece for piece in output if isinstance(piece, Output)), result)
@@ -210,7 +212,8 @@ class Connection:
         """Have a line run, and go through what it says as it comes; the last is the result.
 
         `width` is how many columns a table may have. Without `ask` questions are cancelled.
-        Raises ServiceUnreachableError when the connection ends before the result.
+        Raises ServiceUnreachableError when the connection ends before the result, and UsageError
+        for a line with characters that XML cannot carry.
         """
         with contextlib.closing(self._exchange(repl_input(line, width, repl=False))) as stanzas:
             for stanza in stanzas:
@@ -255,9 +258,12 @@ class Connection:
         """Send one stanza and go through all that comes up to its result."""
         if self._ended:
             raise ServiceUnreachableError(self._ended)
-        done = False
         try:
             self._stream.send(question)
+        except StanzaError as error:
+            raise UsageError(f"a line that cannot be sent: {error}") from error
+        done = False
+        try:
             self._send()
             while not done:
                 stanza = self._stanza()

@@ -52,22 +52,25 @@ def run(arguments: argparse.Namespace) -> int:
 
 def steps_of(lines: Iterable[str], name: str) -> Iterator[Step]:
     """Go through the commands of a script. Raises UsageError, which names the line."""
-    for number, text in enumerate(lines, 1):
-        line, where = text.strip(), f"{name}:{number}"
-        if line and not line.startswith("#"):
-            try:
-                yield Step(where, line_of(shlex.split(line)) if _WORDS.match(line) else line)
-            except (UsageError, ValueError) as error:  # of shlex: a quotation that does not end
-                raise UsageError(f"{where}: {error}") from None
+    number = 0
+    try:
+        for number, text in enumerate(lines, 1):
+            line = text.strip()
+            if line and not line.startswith("#"):
+                words = shlex.split(line) if _WORDS.match(line) else [line]
+                yield Step(f"{name}:{number}", line_of(words))
+    except UnicodeDecodeError:
+        raise UsageError(f"{name}:{number + 1}: expected UTF-8") from None
+    except (UsageError, ValueError) as error:  # of shlex: a quotation that does not end
+        raise UsageError(f"{name}:{number}: {error}") from None
 
 
 def _steps_of_file(name: str) -> list[Step]:
     try:
         with open(name, encoding="utf-8") as file:
             return list(steps_of(file, name))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "expected UTF-8"
-        raise UsageError(f"{name}: {reason}") from error
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}") from error
 
 
 def _question(steps: list[Step]) -> str:

@@ -1,5 +1,6 @@
 """Where `prosody-adminctl` starts: the quick way for a plain command, the long one for the rest."""
 
+import io
 import os
 import sys
 
@@ -8,6 +9,9 @@ from prosody_admin.client import quick
 
 def main() -> int:
     """Run the command line of this process and return the exit code; after exits.py."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the locale has no character for is escaped, as it is on standard error.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = quick.run(sys.argv[1:])
         if code is None:
