@@ -23,11 +23,12 @@ ROOMS = [
     "sd",
     "net",
     "modules",
+    "installation",
     "command_line",
     "daemon",
     "client",
 ]
-FORBIDDEN_TO_CLIENT = {"sd", "net", "modules", "command_line", "daemon"}
+FORBIDDEN_TO_CLIENT = {"sd", "net", "modules", "installation", "command_line", "daemon"}
 
 PURE = ["records", "protocol", "shell", "access"]
 IMPURE = {"asyncio", "socket", "os", "time", "logging"}

@@ -231,16 +231,18 @@ async def test_reload_takes_new_settings_or_keeps_the_old(
         assert service.journal.of(MessageId.SETTINGS_LOADED)
         with await service.client(), await service.client() as second:
             assert "too many sessions (1)" in (await second.ask("admin:version()")).result
+            await until(lambda: len(service.sessions) == 1)
             results.append(SettingsError("x.toml: wrong"))
             assert await reload() == [
                 "RELOADING=1",
-                "STATUS=2 sessions; settings rejected, the old ones hold: x.toml: wrong",
+                "STATUS=1 session; settings rejected, the old ones hold: x.toml: wrong",
                 "READY=1",
             ]
             (rejected,) = service.journal.of(MessageId.SETTINGS_REJECTED)
             assert rejected.fields["ERROR"] == "x.toml: wrong"
             with await service.client() as third:
                 assert "too many sessions (1)" in (await third.ask("admin:version()")).result
+        await until(lambda: not len(service.sessions))
         results.append(service.settings)
         assert (await reload())[-2].startswith("STATUS=")
         assert "rejected" not in service.daemon._complaint

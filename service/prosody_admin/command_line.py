@@ -25,6 +25,13 @@ def answered(arguments: argparse.Namespace, settings: Settings) -> int | None:
     return None
 
 
+def install_units(root: Path | None) -> int:
+    """Put the units of an installation by pip in place; return the exit status."""
+    from prosody_admin import installation  # what it loads is for nothing else
+
+    return installation.install_units(root or Path("/"))
+
+
 def effective_policy(settings: Settings) -> str:
     """Return who may do what by these settings, as the lines of a settings file."""
     policy = settings.policy
@@ -85,7 +92,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "over the listening socket; see prosody-admin.socket.",
         epilog="Exit status, after sysexits.h: 0 stopped or idle, 64 wrong usage, 70 internal "
         "error, 73 cannot listen on PATH, 78 wrong settings or wrong sockets handed "
-        "over. With --check: 0 allowed, 1 refused, 67 no such account.",
+        "over. With --check: 0 allowed, 1 refused, 67 no such account. With "
+        "--install-units: 69 nothing to install, 73 cannot write.",
     )
     add = parser.add_argument
     add("--version", action="version", version=f"prosody-admin {__version__}")
@@ -115,7 +123,21 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         default="auto",
         help="where records go: auto is the journal if standard error goes there, or nowhere",
     )
+    add(
+        "--install-units",
+        action="store_true",
+        help="after an installation by pip: put the units and what goes with them where systemd "
+        "looks for them, say which files these are, and exit",
+    )
+    add(
+        "--root",
+        type=Path,
+        metavar="DIR",
+        help="with --install-units: put them below this directory (default: /)",
+    )
     arguments = parser.parse_args(argv)
+    if arguments.root is not None and not arguments.install_units:
+        parser.error("--root goes with --install-units")
     if arguments.account is not None and arguments.check is None:
         parser.error("--as goes with --check LINE")
     return arguments

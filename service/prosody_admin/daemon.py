@@ -221,6 +221,8 @@ def set_log_level(settings: Settings) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the daemon; return its exit status, after sysexits.h."""
     arguments = command_line.parse(argv)
+    if arguments.install_units:
+        return command_line.install_units(arguments.root)
 
     def read_settings() -> Settings:
         return load(settings_files(arguments.config))

@@ -117,6 +117,13 @@ class SettingsError(ProsodyAdminError):
     """The settings cannot be used: names the file, the line or key, and what was expected."""
 
 
+# installation.py
+
+
+class InstallationError(ProsodyAdminError):
+    """The units cannot be put in place: what to install is not there, or where it cannot run."""
+
+
 # client/
 
 

@@ -41,11 +41,15 @@ class Bridge:
         return self.process.wait(PATIENCE)
 
 
-def started(path: Path) -> subprocess.Popen[bytes]:
+def started(
+    path: Path,
+    stdin: int = subprocess.PIPE,
+    stdout: int = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "prosody_admin.client", "--stdio-bridge", f"--socket={path}"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdin=stdin,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         env={"PYTHONPATH": str(SERVICE)},
     )
@@ -176,13 +180,7 @@ def test_the_descriptors_are_left_as_they_were(tmp_path: Path) -> None:
         listening.listen()
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            command = [sys.executable, "-m", "prosody_admin.client", "--stdio-bridge"]
-            with subprocess.Popen(
-                [*command, f"--socket={tmp_path / 'admin'}"],
-                stdin=theirs,
-                stdout=theirs,
-                env={"PYTHONPATH": str(SERVICE)},
-            ) as process:
+            with started(tmp_path / "admin", theirs.fileno(), theirs.fileno()) as process:
                 service, _ = listening.accept()
                 with service:
                     ours.sendall(b"question")

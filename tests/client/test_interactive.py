@@ -232,6 +232,20 @@ async def test_quiet_leaves_out_what_went_well(
     assert capsys.readouterr() == ("0 x\n", "")
 
 
+async def test_the_width_is_that_of_the_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+
+    def after_a_resize() -> str:
+        monkeypatch.setenv("COLUMNS", "90")
+        return "c:d()"
+
+    async with FakeProsody(tmp_path / "prosody") as prosody:
+        await typed(prosody.path, "a:b()", after_a_resize)
+    assert [line.get("width") for line in prosody.received] == ["70", "90"]
+
+
 async def test_help_is_that_of_prosody_and_a_line_about_the_shell(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ from prosody_admin.client.main import parse_arguments
 from prosody_admin.client.reach import connect
 from prosody_admin.client.remote import bridge, hosts_of, in_container, over_ssh, there
 from prosody_admin.errors import UsageError
+from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS
 
 BRIDGE = "prosody-adminctl --stdio-bridge"
 
@@ -47,13 +48,39 @@ def test_a_host_becomes_a_command(host: str, argv: list[str]) -> None:
 @pytest.mark.parametrize(
     "hosts",
     [
-        *("", ",", "a,", ",a", "a,,b", "-oProxyCommand=x", "a,-b", "@a", "a@", "-l@a", "a b", "a\n"),
-        *("a:", "a:b", "a:123456", "a/", "a/-b", "a/b/c", "[::1", "::1", "[]", "a;b", "$(id)", "a'b"),
+        *(
+            "",
+            ",",
+            "a,",
+            ",a",
+            "a,,b",
+            "-oProxyCommand=x",
+            "a,-b",
+            "@a",
+            "a@",
+            "-l@a",
+            "a b",
+            "a\n",
+        ),
+        *(
+            "a:",
+            "a:b",
+            "a:123456",
+            "a/",
+            "a/-b",
+            "a/b/c",
+            "[::1",
+            "::1",
+            "[]",
+            "a;b",
+            "$(id)",
+            "a'b",
+        ),
         *("ä", "a@ä", "a,a", "%h", "a/..b"),
     ],
 )
 def test_what_is_no_host(hosts: str) -> None:
-    with pytest.raises(UsageError, match="^-H: "):
+    with pytest.raises(UsageError, match=r"^-H: "):
         hosts_of(hosts)
 
 
@@ -76,7 +103,7 @@ def test_a_container_becomes_a_command(container: str, options: list[str]) -> No
 
 @pytest.mark.parametrize("container", ["", "-a", "a,b", "a b", "@a", "a@", ".b", "a/b", "a\n"])
 def test_what_is_no_container(container: str) -> None:
-    with pytest.raises(UsageError, match="^-M: "):
+    with pytest.raises(UsageError, match=r"^-M: "):
         in_container(container, ["x"])
 
 
@@ -221,10 +248,9 @@ async def test_log_says_here_what_is_wrong_with_the_options(elsewhere: Elsewhere
 # Ctrl-C.
 
 
-def test_ctrl_c_does_not_reach_the_command(tmp_path: Path) -> None:
+def test_ctrl_c_does_not_reach_the_command() -> None:
     """The shell interrupts itself, as a terminal does with all processes in front of it."""
-    header = (
-        "<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='xmpp:prosody.im/admin'>"
-    )
-    with Connection.through(["sh", "-c", f'kill -INT $$; echo "{header}"; cat >/dev/null']) as opened:
+    header = f"<stream:stream xmlns:stream='{STREAMS_NS}' xmlns='{ADMIN_NS}'>"
+    command = f'kill -INT $$; echo "{header}"; cat >/dev/null'
+    with Connection.through(["sh", "-c", command]) as opened:
         assert opened.usable

@@ -1,4 +1,4 @@
-"""Several hosts at once: whose line it is, the worst exit code, and what is asked and left behind."""
+"""Several hosts at once: whose line it is, the worst exit code, what is asked, what is left."""
 
 import asyncio
 import contextlib
@@ -37,10 +37,10 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
 
 async def test_each_line_has_its_host(tmp_path: Path, elsewhere: Elsewhere) -> None:
     async with FakeProsody(tmp_path / "prosody"), running(tmp_path):
-        ended = await adminctl("-H", "a,bob@long:22", "server", "version")
+        ended = await adminctl("-H", "a,bob@other:22", "server", "version")
     assert sorted(ended.stdout.splitlines()) == [
-        "a:           OK: server:version()",
-        "bob@long:22: OK: server:version()",
+        "a:            OK: server:version()",
+        "bob@other:22: OK: server:version()",
     ]
     assert (ended.code, ended.stderr) == (0, "")
     assert all(call.startswith("-xT -o BatchMode=yes") for call in elsewhere.calls)
@@ -210,7 +210,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("hosts", ["silent", "silent,a", "a,silent"])
+@pytest.mark.parametrize("hosts", ["silent", "a,silent"])
 @pytest.mark.parametrize("sent", [signal.SIGINT, "\x03", signal.SIGTERM], ids=str)
 @pytest.mark.parametrize("words", [["whoami"], ["log"]])
 async def test_nothing_is_left_behind(

@@ -24,7 +24,7 @@ silent)
 	echo $$ >>{silent}
 	exec sleep 60 ;;
 lingers)
-	sleep 60 & # as ssh does with ControlPersist
+	sleep 60 >/dev/null </dev/null & # as ssh does with ControlPersist
 	echo $! >>{silent}
 	exit 255 ;;
 says)

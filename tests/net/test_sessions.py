@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from prosody_admin.net.peer import Peer
 from prosody_admin.net.session import Attendant, Ending, Session, SessionLimits
 from prosody_admin.protocol.parser import DEFAULT_LIMITS
 from prosody_admin.protocol.stanza import Stanza, repl_result
+from prosody_admin.protocol.structured import REFUSED, failed_result
 from prosody_admin.sd.journal import MessageId
 
 ALICE = Identity(pid=4711, uid=1000, gid=1000, user="alice")
@@ -31,7 +32,7 @@ async def test_one_too_many_gets_an_error_result_not_a_close(tmp_path: Path) -> 
             await second.enter("admin:whoami()", "admin:version()")
             stanzas, condition = await second.last_words()
             text = "Error: too many sessions (1), try again later"
-            assert stanzas == [repl_result(text, error=True)] * 2
+            assert stanzas == [failed_result(text, REFUSED)] * 2
             assert condition == "resource-constraint"
             assert (await first.ask("admin:version()")).result.startswith("OK: ")
             with await service.client() as third:
@@ -146,12 +147,18 @@ async def served(attendant: Attendant) -> AsyncIterator[tuple[Session, Client]]:
     await closer.wait_closed()
 
 
-async def test_an_attendant_that_fails_ends_the_session_with_a_result() -> None:
-    class Failing(Obliging):
-        async def dispatch(self, session: Session, stanza: Stanza) -> None:
-            raise LookupError
+class Failing(Obliging):
+    async def dispatch(self, session: Session, stanza: Stanza) -> None:
+        raise LookupError
 
-    attendant = Failing()
+
+class FailingAtOnce(Failing):
+    def dispatch(self, session: Session, stanza: Stanza) -> Coroutine[None, None, None]:
+        raise LookupError
+
+
+@pytest.mark.parametrize("attendant", [Failing(), FailingAtOnce()])
+async def test_an_attendant_that_fails_ends_the_session_with_a_result(attendant: Obliging) -> None:
     async with served(attendant) as (_, client):
         await client.enter("a()", "b()")
         stanzas, condition = await client.last_words()

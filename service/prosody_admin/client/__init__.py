@@ -8,7 +8,8 @@ with connect() as connection:
 
 TYPE_CHECKING = False  # that of `typing` takes 3 ms to import
 if TYPE_CHECKING:
-    from prosody_admin.client.connection import Answer, Connection, Output, Result, connect
+    from prosody_admin.client.answers import Answer, Output, Result
+    from prosody_admin.client.connection import Connection, connect
     from prosody_admin.errors import (
         ClientError,
         CommandFailedError,
@@ -34,6 +35,8 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from prosody_admin import errors
-    from prosody_admin.client import connection
+    from prosody_admin.client import answers, connection
 
-    return getattr(connection if hasattr(connection, name) else errors, name)
+    return next(
+        getattr(room, name) for room in (connection, answers, errors) if hasattr(room, name)
+    )

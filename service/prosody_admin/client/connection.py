@@ -6,14 +6,12 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from prosody_admin.client.answers import Answer, Output, Result, is_error, result_of
 from prosody_admin.client.verbs import DEFAULT_SOCKET
 from prosody_admin.errors import (
-    CommandFailedError,
-    CommandRefusedError,
     ServiceUnreachableError,
     StanzaError,
     UsageError,
@@ -30,10 +28,7 @@ from prosody_admin.protocol.stream import (
     StreamOpened,
 )
 from prosody_admin.protocol.structured import (
-    FAILURE,
-    REFUSED,
     STRUCTURED_NS,
-    UNREACHABLE,
     Fact,
     facts_of,
     query,
@@ -53,56 +48,6 @@ _LEAVE_SECONDS = 1.0
 
 Ask = Callable[[str], str | None]
 """Answers a question for a secret, by its kind ("password"); None cancels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A piece of what a command prints, as it comes; `eol` is whether a newline belongs after."""
-
-    text: str
-    error: bool = False
-    eol: bool = True
-
-    def __str__(self) -> str:
-        return self.text + "\n" * self.eol
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a command ended; `failure` says more of one that did not go well, or is empty.
-
-    `refused` means that it did not run, `unreachable` that Prosody could not be asked or was lost.
-    """
-
-    text: str
-    ok: bool
-    failure: str = ""
-
-    def check(self) -> None:
-        """Do nothing for a command that went well.
-
-        Raises CommandRefusedError, ServiceUnreachableError or CommandFailedError for another.
-        """
-        if self.ok:
-            return
-        if self.failure == REFUSED:
-            raise CommandRefusedError(self.text)
-        if self.failure == UNREACHABLE:
-            raise ServiceUnreachableError(self.text)
-        raise CommandFailedError(self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """All that a command said."""
-
-    output: tuple[Output, ...]
-    result: Result
-
-    @property
-    def text(self) -> str:
-        """Everything that was printed before the result."""
-        return "".join(map(str, self.output))
 
 
 def reached(path: str, timeout: float = CONNECT_SECONDS) -> socket.socket:
@@ -219,11 +164,11 @@ class Connection:
             for stanza in stanzas:
                 match stanza.name:
                     case "repl-output":
-                        yield Output(stanza.text, _failed(stanza), stanza.get("eol") != "0")
+                        yield Output(stanza.text, is_error(stanza), stanza.get("eol") != "0")
                     case "repl-request-input":
                         self._answer(stanza, ask)
                     case "repl-result":
-                        yield _result(stanza)
+                        yield result_of(stanza)
 
     def query(self, line: str) -> tuple[dict[str, Fact], ...]:
         """Ask for what a line of the `admin` section would say, as data: the facts of each item.
@@ -234,7 +179,7 @@ class Connection:
         items = []
         for stanza in self._exchange(query(line)):
             if stanza.name == "repl-result":
-                _result(stanza).check()
+                result_of(stanza).check()
             elif stanza.namespace == STRUCTURED_NS:
                 items.append(facts_of(stanza))
         return tuple(items)
@@ -339,14 +284,6 @@ class Connection:
 def connect(path: str = DEFAULT_SOCKET, timeout: float = CONNECT_SECONDS) -> Connection:
     """Connect to the service; see `Connection.to`."""
     return Connection.to(path, timeout)
-
-
-def _failed(stanza: Stanza) -> bool:
-    return stanza.get("type") == "error"
-
-
-def _result(stanza: Stanza) -> Result:
-    return Result(stanza.text, not _failed(stanza), stanza.get(FAILURE, ""))
 
 
 def _wait(command: "Popen[bytes]") -> None:

@@ -2,7 +2,7 @@
 
 import enum
 
-from prosody_admin.client.connection import Result
+from prosody_admin.client.answers import Result
 from prosody_admin.errors import (
     ClientError,
     CommandFailedError,

@@ -17,7 +17,7 @@ from prosody_admin.client.history import History, Keep, history_path, keep
 from prosody_admin.client.one_shot import show
 from prosody_admin.client.prompting import Prompt, Suggestion, best_prompt
 from prosody_admin.client.reach import connect
-from prosody_admin.client.terminal import Colour, coloured, painted
+from prosody_admin.client.text import shown
 from prosody_admin.client.unfinished import commands
 from prosody_admin.errors import ClientError, UsageError
 from prosody_admin.shell.lines import Help, parse
@@ -195,5 +195,4 @@ class Shell:
 
 
 def _complain(message: str) -> None:
-    text = f"prosody-adminctl: {message}"
-    print(painted(text, Colour.WRONG, on=coloured(sys.stderr)), file=sys.stderr)
+    print(shown(f"prosody-adminctl: {message}", sys.stderr, wrong=True), file=sys.stderr)

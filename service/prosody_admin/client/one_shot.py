@@ -3,8 +3,9 @@
 import argparse
 import sys
 
+from prosody_admin.client.answers import Output, Result
 from prosody_admin.client.asking import ask_password, confirmed, question_about
-from prosody_admin.client.connection import Connection, Output, Result
+from prosody_admin.client.connection import Connection
 from prosody_admin.client.exits import ExitCode, code_of_result
 from prosody_admin.client.reach import connect
 from prosody_admin.client.terminal import columns
