@@ -155,7 +155,9 @@ def test_where_the_service_could_not_run_is_refused(
     hidden = str(tmp_path / "hidden")
     monkeypatch.setattr("prosody_admin.installation.HIDDEN", (hidden,))
     monkeypatch.syspath_prepend(wheel(tmp_path / place))
-    with pytest.raises(InstallationError, match=f"{tmp_path}/{place}/bin/prosody-admind: .*{hidden}"):
+    with pytest.raises(
+        InstallationError, match=f"{tmp_path}/{place}/bin/prosody-admind: .*{hidden}"
+    ):
         next(files_to_install(tmp_path / "root"))
 
 

@@ -10,7 +10,7 @@ from fakes.prosody import Conversation, FakeProsody
 from fakes.service import running
 from prosody_admin.config import reference
 from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
-from system.test_audit import AUDITORS_LINES
+from system.auditor import AUDITORS_LINES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

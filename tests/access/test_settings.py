@@ -1,6 +1,9 @@
 """The policy of a site, as its settings have it."""
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
+from string import ascii_letters, digits
 
 import pytest
 
@@ -185,6 +188,37 @@ def test_subjects_of_grants(subject: str) -> None:
 def test_no_subjects_of_grants(subject: str) -> None:
     with pytest.raises(SettingsError):
         PolicySettings().with_grants({subject: []})
+
+
+@pytest.mark.parametrize("switch", ["hostless", "escalate", "lua"])
+def test_a_switch_is_true_or_false(switch: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        PolicySettings().with_roles({"a": {switch: 1}})
+    assert str(raised.value) == f"[roles.a] {switch}: expected true or false"
+
+
+def accepted(read: Callable[[str], object]) -> str:
+    """Return the characters of ASCII with which `read` does not raise a SettingsError."""
+    found = ""
+    for character in map(chr, range(128)):
+        with contextlib.suppress(SettingsError):
+            read(character)
+            found += character
+    return found
+
+
+def test_characters_of_names() -> None:
+    settings, alphanumeric = PolicySettings(), {*ascii_letters, *digits}
+    role = accepted(lambda one: settings.with_roles({one: {}}))
+    granted = accepted(lambda one: settings.with_grants({"alice": [one]}))
+    assert {*role} == {*granted} == alphanumeric | {*"_-"}
+    account = accepted(lambda one: settings.with_grants({one: []}))
+    group = accepted(lambda one: settings.with_grants({f"%{one}": []}))
+    assert {*account} == {*group} == alphanumeric | {*"_."}
+    behind = accepted(lambda one: settings.with_grants({f"x{one}": []}))
+    assert {*behind} == alphanumeric | {*"_.@-"}
+    unit = accepted(lambda one: settings.with_grants({f"unit:{one}.service": []}))
+    assert {*unit} == alphanumeric | {*":_.\\@-"}
 
 
 @pytest.mark.parametrize(

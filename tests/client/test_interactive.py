@@ -20,6 +20,7 @@ from fakes.service import running
 from fakes.waiting import PATIENCE, until
 from prosody_admin import __version__
 from prosody_admin.client import connect as connection_to
+from prosody_admin.client.connection import Connection
 from prosody_admin.client.exits import ExitCode
 from prosody_admin.client.greeting import greeting
 from prosody_admin.client.history import history_path
@@ -264,6 +265,32 @@ async def test_the_prompt_says_which_host(tmp_path: Path, option: str, ready: st
     prompt = Typed()
     Shell(arguments, Service(lambda: connect(arguments)), prompt).run()
     assert prompt.prompts == [ready]
+
+
+async def test_completion_asks_the_service_on_the_same_connection(tmp_path: Path) -> None:
+    async with FakeProsody(tmp_path / "prosody"), running(tmp_path) as service:
+        arguments = parse_arguments(["--socket", str(service.path), "shell"])
+        opened = 0
+
+        def connect_and_count() -> Connection:
+            nonlocal opened
+            opened += 1
+            return connect(arguments)
+
+        with contextlib.closing(Service(connect_and_count)) as reached:
+            shell = Shell(arguments, reached, Typed("a:b()"))
+            found = await asyncio.to_thread(shell._suggest, "server:ver")
+            assert [suggestion.text for suggestion in found] == ["version("]
+            await asyncio.to_thread(shell.run)
+        assert opened == 1
+
+
+def test_no_key_opens_a_connection_to_another_host() -> None:
+    def connect_no_more() -> Connection:
+        raise AssertionError("ssh could ask for a password now")
+
+    arguments = parse_arguments(["-H", "xmpp.example", "shell"])
+    assert Shell(arguments, Service(connect_no_more), Typed())._suggest("user:") == []
 
 
 async def test_the_greeting_says_who_is_there(tmp_path: Path) -> None:

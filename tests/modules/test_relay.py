@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from fakes import prosody as fake
-from fakes.prosody import Behaviour, Conversation, Endless, FakeProsody, Held
+from fakes.prosody import Conversation, Endless, FakeProsody, Held
 from fakes.service import running
 from fakes.waiting import until
+from prosody_admin.net.dispatch import AdminEvent
 from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
 from prosody_admin.sd.journal import MessageId
 
@@ -260,26 +261,35 @@ async def test_a_slow_client_gets_output_without_end_in_order(tmp_path: Path) ->
             assert (await client.ask("g()")).result == "OK: g()"
 
 
-async def test_a_new_upstream_is_held_back_as_the_old_one_was(tmp_path: Path) -> None:
-    endless = Endless()
+async def test_no_command_runs_for_who_has_not_read_what_came_before(tmp_path: Path) -> None:
+    async def much(conversation: Conversation, _: Stanza) -> None:
+        await conversation.send(repl_output("x" * 1_000_000), repl_result("OK: much"))
 
-    async def much_and_gone(conversation: Conversation, _: Stanza) -> None:
-        # In one stanza, so that one read brings all of it and what comes after it.
-        conversation.stream.send(repl_output("x" * 1_000_000))
-        conversation.stream.send(repl_result("OK: much"))
-        conversation.stream.close()
-        await conversation.send_bytes(conversation.stream.data_to_send())
-
-    answers: dict[str, Behaviour] = {"much()": much_and_gone, "watch()": endless}
     async with (
-        FakeProsody(tmp_path / "prosody", answers) as prosody,
+        FakeProsody(tmp_path / "prosody", {"much()": much}) as prosody,
         running(tmp_path, limits={"write_timeout": 0.5}) as service,
     ):
         with await service.client() as client:
-            await client.enter("much()", "watch()")
+            await client.enter("much()", "more()")
+            await service.journal.wait_for(MessageId.SESSION_CLOSED)
+    assert prosody.lines == ["much()"]
+
+
+async def test_a_new_upstream_is_held_back_while_a_client_does_not_read(tmp_path: Path) -> None:
+    endless = Endless()
+
+    def much(event: AdminEvent) -> None:
+        event.session.send(repl_output("x" * 1_000_000))
+
+    async with (
+        FakeProsody(tmp_path / "prosody", {"watch()": endless}),
+        running(tmp_path, limits={"write_timeout": 0.5}) as service,
+    ):
+        service.daemon._events.hook("admin/repl-input", much, 100)
+        with await service.client() as client:
+            await client.enter("watch()")
             await service.journal.wait_for(MessageId.SESSION_CLOSED)
     assert endless.sent_bytes < 2_000_000
-    assert prosody.lines == ["much()", "watch()"]
 
 
 async def test_a_half_closed_client_gets_its_answers_in_order(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from fakes.client import Client
 from fakes.prosody import FakeProsody, Held
 from fakes.service import running
-from fakes.waiting import until
+from fakes.waiting import one_turn, until
 from prosody_admin.access.identity import Identity
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.net.connection import Deadlines
@@ -103,6 +103,22 @@ async def test_a_session_whose_task_fails_is_logged_and_gone(
         with await service.client() as client:
             assert not (await client.ask("admin:version()")).failed
     assert any("LookupError" in record.message for record in service.journal.records)
+
+
+async def test_who_reads_no_answer_gets_no_more_of_them(tmp_path: Path) -> None:
+    count = 2000  # the answers are more than the kernel and HIGH_WATER hold, the lines are not
+    async with running(tmp_path) as service:
+        with await service.client_of(ALICE) as client:
+            (session,) = service.sessions
+            await client.enter(*["x()"] * count)
+            await until(lambda: session.connection.transport.writing_paused)
+            answered = session.commands
+            for _ in range(100):
+                await one_turn()
+            assert session.commands == answered < count
+            for _ in range(count):
+                assert (await client.answer()).failed
+            assert session.commands == count
 
 
 # A session alone, served by attendants that misbehave.

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,7 +10,8 @@ import pytest
 
 from fakes.waiting import one_turn
 from prosody_admin.descriptors import DeferredFdCloser, File
-from prosody_admin.net.transport import HIGH_WATER, LOW_WATER, Transport
+from prosody_admin.net.transport import HIGH_WATER, LOW_WATER, READ_BYTES, Transport
+from prosody_admin.protocol.stream import Role, Stream
 
 
 class Told:
@@ -185,3 +187,17 @@ async def test_nothing_to_read_after_all() -> None:
         transport._readable()
         assert told.data == b""
         transport.abort("")
+
+
+def test_the_most_that_is_read_at_once_does_not_hold_up_the_loop() -> None:
+    """Of the smallest stanzas that there are; in time of the processor, whoever else has one."""
+    client, server = Stream(Role.CLIENT), Stream(Role.SERVER)
+    client.open()
+    server.receive_data(client.data_to_send())
+    took = []
+    for _ in range(5):
+        started = time.thread_time()
+        server.receive_data(b"<a/>" * (READ_BYTES // 4))
+        took.append(time.thread_time() - started)
+    assert len(server.events_received()) == 1 + 5 * (READ_BYTES // 4)
+    assert min(took) < 0.010

@@ -1,5 +1,10 @@
 """The catalogue: complete for both versions of Prosody, and strict about what it is given."""
 
+import contextlib
+from collections.abc import Callable, MutableMapping
+from dataclasses import FrozenInstanceError, fields
+from string import ascii_letters, ascii_lowercase, digits
+
 import pytest
 
 from prosody_admin.errors import SettingsError
@@ -150,3 +155,73 @@ def test_wrong_facts_are_refused(sections: dict[str, object], complaint: str) ->
     with pytest.raises(SettingsError) as refused:
         shipped().extended(sections)
     assert complaint in str(refused.value)
+
+
+def facts(**others: object) -> Command:
+    """Return the command `x:y` of which these facts are given, besides its class."""
+    command = Catalogue({}).extended({"x": {"y": {"class": "read", **others}}}).get("x", "y")
+    assert command
+    return command
+
+
+def test_every_fact_is_kept() -> None:
+    positions = {"hosts": [1], "secrets": [2, 3], "escalates": [4], "patterns": [5, 100]}
+    flags = {"flags": {"ab": "kv", "cd": "value"}, "escalating_flags": ["cd"]}
+    assert facts(**positions, **flags, same_as="a_1:B2", parameters=100) == Command(
+        "x",
+        "y",
+        CommandClass.READ,
+        (1,),
+        (2, 3),
+        (4,),
+        (5, 100),
+        "a_1:B2",
+        100,
+        {"ab": FlagKind.SWITCH, "cd": FlagKind.VALUE},
+        frozenset({"cd"}),
+    )
+    assert facts() == facts(parameters=0, same_as="", flags={}, hosts=[])
+    with pytest.raises(SettingsError, match=r"x\.y\.parameters: expected 0 to 100"):
+        facts(parameters=101)
+
+
+def accepted(read: Callable[[str], object]) -> set[str]:
+    """Return the characters of ASCII with which `read` does not raise a SettingsError."""
+    found = set()
+    for character in map(chr, range(128)):
+        with contextlib.suppress(SettingsError):
+            read(character)
+            found.add(character)
+    return found
+
+
+def test_characters_of_names() -> None:
+    begins = {*ascii_letters, "_"}
+    known, some = Catalogue({}), {"class": "read"}
+    for first in (
+        accepted(lambda one: known.extended({one: {"x": some}})),
+        accepted(lambda one: known.extended({"x": {one: some}})),
+        accepted(lambda one: facts(same_as=f"{one}:x")),
+        accepted(lambda one: facts(same_as=f"x:{one}")),
+    ):
+        assert first == begins
+    for later in (
+        accepted(lambda one: known.extended({f"x{one}": {"x": some}})),
+        accepted(lambda one: known.extended({"x": {f"x{one}": some}})),
+    ):
+        assert later == begins | {*digits}
+
+
+def test_characters_of_flags() -> None:
+    first = accepted(lambda one: facts(flags={f"{one}x": "kv"}))
+    assert first == {*ascii_lowercase}
+    later = accepted(lambda one: facts(flags={f"x{one}": "kv"}))
+    assert later == {*ascii_lowercase, *digits, "_"}
+    assert accepted(lambda one: facts(flags={f"no{one}": "kv"})) == later - {"_"}
+
+
+def test_what_is_known_of_a_command_never_changes() -> None:
+    command = facts(flags={"ab": "kv"})
+    with pytest.raises(FrozenInstanceError):
+        setattr(command, fields(command)[0].name, "z")
+    assert not isinstance(command.flags, MutableMapping)

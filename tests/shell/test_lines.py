@@ -1,5 +1,8 @@
 """What a line means: calls, help, and raw Lua for all the rest."""
 
+from dataclasses import FrozenInstanceError, fields
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -191,6 +194,20 @@ def test_values_of_different_types_are_different() -> None:
     assert all((one == other) == (one is other) for one in calls for other in calls)
     assert Call("a", "b", (), (Flag("x", True),)) != Call("a", "b", (), (Flag("x", "1"),))
     assert Call("a", "b") != "a:b()"
+
+
+def test_calls_of_different_commands_are_different() -> None:
+    assert Call("a", "b") == Call("a", "b", unknown_words=True)
+    assert len({Call("a", "b"), Call("x", "b"), Call("a", "x"), Call("a", "b", ("x",))}) == 4
+    assert Help() == Help("") == Help("", called=True) != Help("a")
+
+
+@pytest.mark.parametrize(
+    "value", [Call("a", "b"), Help(), RawLua(), Table()], ids=lambda value: type(value).__name__
+)
+def test_what_a_line_means_never_changes(value: Any) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, fields(value)[0].name, None)
 
 
 def test_no_repr_shows_an_argument() -> None:

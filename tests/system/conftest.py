@@ -6,17 +6,12 @@ from pathlib import Path
 import pytest
 
 from system.machine import Machine, unavailable, wait_until
+from system.packages import apt, bring
 
 CHECKOUT = Path(__file__).parents[2]
-LAUNCHER = """\
-#!/usr/bin/python3
-import sys
-from prosody_admin.{module} import main
-sys.exit(main())
-"""
 RESET = """
 systemctl stop prosody-admin.socket prosody-admin.service
-rm -rf /etc/prosody-admin /etc/systemd/system/prosody-admin.*.d
+rm -rf /etc/prosody-admin/prosody-admin.toml.d/* /etc/systemd/system/prosody-admin.*.d
 systemctl daemon-reload
 systemctl reset-failed
 systemctl start prosody prosody-admin.socket
@@ -35,17 +30,9 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
 
 @pytest.fixture(scope="session")
 def installed(machine: Machine) -> Machine:
-    """The machine with the project in it, where and as its package would put it."""
-    package = "/usr/lib/python3/dist-packages/prosody_admin"
-    machine.copy(CHECKOUT / "service/prosody_admin", package)
-    machine.run("python3", "-m", "compileall", "-q", package, check=True)
-    for command, module in (("prosody-admind", "daemon"), ("prosody-adminctl", "client.start")):
-        machine.put(f"/usr/bin/{command}", LAUNCHER.format(module=module), mode=0o755)
-    for unit in ("prosody-admin.socket", "prosody-admin.service"):
-        machine.put(f"/usr/lib/systemd/system/{unit}", (CHECKOUT / "units" / unit).read_text())
-    machine.run("groupadd", "--system", "prosody-admin", check=True)
+    """The machine with the package installed, and somebody who may connect."""
+    apt(machine, "install", bring(machine))
     machine.run("useradd", "--system", "--groups=prosody-admin", "helpdesk", check=True)
-    machine.run("systemctl", "daemon-reload", check=True)
     return machine
 
 

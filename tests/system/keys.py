@@ -1,7 +1,6 @@
 """Keys that are no line, for a command at a terminal that is its own to be interrupted from."""
 
 import contextlib
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ def at_own_terminal(machine: Machine, *argv: str) -> Iterator[Terminal]:
 
 def press(terminal: Terminal, key: str) -> None:
     """Press a key, without Return."""
-    os.write(terminal._terminal, key.encode())
+    terminal.press(key)
 
 
 def interrupt(terminal: Terminal) -> int:
@@ -35,7 +34,7 @@ def interrupt(terminal: Terminal) -> int:
     whatever runs at that moment may catch, and lets the second one kill.
     """
     for _ in range(CONTROL_C_MOST):
-        press(terminal, CONTROL_C)
+        terminal.press(CONTROL_C)
         with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
             return terminal.ended(timeout=0.2)
     raise AssertionError("Ctrl-C does not end the command")

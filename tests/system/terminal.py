@@ -15,6 +15,9 @@ from system.machine import Machine
 ROWS, COLUMNS = 40, 120
 """The terminal's size; wide enough that no line of the tests is broken."""
 
+# Moves of the cursor, colours and the like (ECMA-48, section 5.4): what stays is the text.
+_MOVES = re.compile(r"\r|\x1b\[[0-?]*[ -/]*[@-~]")
+
 
 class Terminal:
     """What stands at the terminal: types lines and waits for what appears."""
@@ -27,6 +30,10 @@ class Terminal:
     def type(self, line: str) -> None:
         """Type a line, and Return."""
         os.write(self._terminal, line.encode("utf-8") + b"\n")
+
+    def press(self, key: str) -> None:
+        """Press a key, without Return."""
+        os.write(self._terminal, key.encode())
 
     def expect(self, pattern: str, timeout: float = 10.0) -> re.Match[str]:
         """Wait until what appeared since the last match has the pattern, and take all up to there.
@@ -62,7 +69,7 @@ class Terminal:
             if error.errno != errno.EIO:  # pty(7): nobody has the other side open
                 raise
             return False
-        self._shown += data.decode("utf-8", errors="replace").replace("\r\n", "\n")
+        self._shown = _MOVES.sub("", self._shown + data.decode("utf-8", errors="replace"))
         return True
 
 

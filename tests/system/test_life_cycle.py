@@ -58,6 +58,7 @@ def test_start_with_bad_settings_fails_and_says_why(gate: Machine) -> None:
     settings(gate, "[service]\nidle_timeout = 'never'\n")
     assert gate.run("systemctl", "start", SERVICE_UNIT).returncode != 0
     assert gate.unit(SERVICE_UNIT, "ExecMainStatus") == "78"  # EX_CONFIG of sysexits.h
+    assert gate.unit(SERVICE_UNIT, "ActiveState") == "failed"  # and is not tried again
     said = [entry["MESSAGE"] for entry in gate.journal(f"--unit={SERVICE_UNIT}")]
     assert any("idle_timeout" in message for message in said)
 

@@ -8,9 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from system.gate import SERVICE_UNIT, SOCKET, THROUGH, directly, settings
+from system.conftest import CHECKOUT
+from system.gate import (
+    SERVICE_UNIT,
+    SOCKET,
+    STUB,
+    THROUGH,
+    THROUGH_UNPRIVILEGED,
+    directly,
+    settings,
+)
 from system.keys import at_own_terminal, interrupt
 from system.machine import Machine, wait_until
+from system.record import FINISHED, ours, records
 from system.terminal import Terminal, at_terminal
 
 pytestmark = [
@@ -30,6 +40,8 @@ AT_ONCE = 2.8
 DRAIN_TIMEOUT = 0.5
 STOPPED = 2.0
 """Seconds in which a service with that drain_timeout has stopped, when everybody reads."""
+
+WATCHER = '[roles.watcher]\nallow = ["watch:log"]\n[grants]\n"%prosody-admin" = [{roles}]\n'
 
 REMOTE_SESSION = """\
 > local session = { id = 'fake', type = 's2sin', from_host = 'remote.test' }
@@ -150,6 +162,38 @@ def test_stopping_the_service_ends_all_in_order(remote_session: Machine) -> None
         command.expect("Error: the service is stopping; the outcome is unknown")
         assert command.ended() == 1
     assert remote_session.unit(SERVICE_UNIT, "Result") == "success"
+
+
+def test_a_reload_ends_what_somebody_may_no_longer_watch(gate: Machine) -> None:
+    gate.put(STUB, (CHECKOUT / "packaging/prosodyctl.cfg.lua").read_text())
+    settings(gate, WATCHER.format(roles='"watcher"'))
+    with at_terminal(gate, *THROUGH_UNPRIVILEGED, user="helpdesk") as terminal:
+        terminal.expect("prosody> ")
+        terminal.type("watch:log()")
+        log(gate, "seen")
+        terminal.expect("general\tinfo\tseen\n")
+        gate.run("systemctl", "reload", SERVICE_UNIT, check=True)
+        log(gate, "seen after a reload that changes nothing for it")
+        terminal.expect("changes nothing for it\n")
+        settings(gate, WATCHER.format(roles=""))
+        gate.run("systemctl", "reload", SERVICE_UNIT, check=True)
+        terminal.expect(
+            r"! Error: permission withdrawn \(default\): needs a role, and none is granted to "
+            r"helpdesk \(uid \d+\); the outcome is unknown"
+        )
+        terminal.expect("prosody> ")
+        wait_until(lambda: connections(gate) == 0, "Prosody has nobody who watches", AT_ONCE)
+        terminal.type("watch:log()")
+        terminal.expect(r"! Error: permission denied \(default\)")
+        terminal.expect("prosody> ")
+        terminal.type("admin:whoami()")
+        terminal.expect("OK: you are helpdesk")
+    ended = ours(records(gate, FINISHED)[0])
+    assert (ended["COMMAND"], ended["RESULT"], ended["RULE"]) == (
+        "watch:log",
+        "cancelled",
+        "default",
+    )
 
 
 def test_a_ping_that_takes_longer_is_not_overtaken(gate: Machine) -> None:

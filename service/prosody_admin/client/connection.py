@@ -145,6 +145,11 @@ class Connection:
                     self._socket.setblocking(True)
         return not self._ended
 
+    def wait_at_most(self, seconds: float | None) -> None:
+        """Wait so long for whatever comes next, and then end the connection; None: for ever."""
+        if self._socket.fileno() >= 0:
+            self._socket.settimeout(seconds)
+
     def run(self, line: str, *, width: int | None = None, ask: Ask | None = None) -> Answer:
         """Have a line run, and return all that it says; raises what `stream` does."""
         *output, result = self.stream(line, width=width, ask=ask)

@@ -14,12 +14,14 @@ from prosody_admin.client.asking import at_terminal, confirmed, question_about
 from prosody_admin.client.connection import Connection
 from prosody_admin.client.greeting import greeting
 from prosody_admin.client.history import History, Keep, history_path, keep
+from prosody_admin.client.names import Names
 from prosody_admin.client.one_shot import show
 from prosody_admin.client.prompting import Prompt, Suggestion, best_prompt
 from prosody_admin.client.reach import connect
+from prosody_admin.client.suggestions import suggestions
 from prosody_admin.client.text import shown
 from prosody_admin.client.unfinished import commands
-from prosody_admin.errors import ClientError, UsageError
+from prosody_admin.errors import ClientError, ServiceUnreachableError, UsageError
 from prosody_admin.shell.lines import Help, parse
 
 LEAVE = frozenset({"bye", "exit", "quit"})
@@ -38,8 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("shell: needs a terminal; for commands from a file there is -f")
     if arguments.json:
         raise UsageError("--json: what Prosody says is text; only verbs have it")
-    if "," in (arguments.host or ""):
-        raise UsageError("shell: expected one host")
     with contextlib.closing(Service(lambda: connect(arguments))) as service:
         connection = service.connection()
         if not arguments.quiet:
@@ -85,6 +85,7 @@ class Shell:
         self._arguments = arguments
         self._service = service
         self._history: History | None = None
+        self._names = Names(self._connection_for_names)
         lines = self._open_history()
         self._prompt = prompt or best_prompt(lines, self._suggest)
         _, _, host = (arguments.host or arguments.machine or "").rpartition("@")
@@ -160,15 +161,16 @@ class Shell:
             return False
 
     def _suggest(self, before: str) -> Sequence[Suggestion]:
-        """Return what may stand behind `before`, nothing while nobody can be asked."""
-        # ssh may ask for a password, which is for the next line and not for a key.
-        if not self._service.connected and (self._arguments.host or self._arguments.machine):
-            return ()
-        try:
-            self._service.connection()
-        except ClientError:
-            return ()
-        return ()
+        return suggestions(before, self._names)
+
+    def _connection_for_names(self) -> Connection:
+        """Return the connection, idle now. Raises ServiceUnreachableError.
+
+        No key opens one to elsewhere: ssh may ask for a password, the next line is there for that.
+        """
+        if (self._arguments.host or self._arguments.machine) and not self._service.connected:
+            raise ServiceUnreachableError("not connected")
+        return self._service.connection()
 
     def _open_history(self) -> Sequence[str]:
         try:
@@ -191,7 +193,8 @@ class Shell:
 
     def _do_without_history(self, error: OSError) -> None:
         self._history = None
-        _complain(f"lines will not be kept for the next time: {error.filename}: {error.strerror}")
+        where = f"{error.filename}: " if error.filename else ""
+        _complain(f"lines will not be kept for the next time: {where}{error.strerror}")
 
 
 def _complain(message: str) -> None:

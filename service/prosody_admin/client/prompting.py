@@ -7,9 +7,13 @@ from typing import NamedTuple, Protocol
 
 
 class Suggestion(NamedTuple):
+    """What may stand in the place of what is typed from `start` up to the cursor."""
+
     text: str
     start: int
+    """Characters of the line before it."""
     meaning: str
+    """A few words for whoever chooses."""
 
 
 Suggest = Callable[[str], Sequence[Suggestion]]

@@ -7,7 +7,8 @@ from prosody_admin.client.history import LINES
 from prosody_admin.client.prompting import PlainPrompt, Suggest
 
 # What is completed, and shown when there are several ways, begins behind the last one of these.
-_DELIMITERS = " \t\n(){},:\"'"
+# Quotes are none: behind a quote readline would add another.
+_DELIMITERS = " \t\n(){},:"
 
 
 class ReadlinePrompt(PlainPrompt):

@@ -88,6 +88,8 @@ class Connection:
         self._awaited: asyncio.TimerHandle | None = None
         self._last_sent = self._loop.time()
         self._feeder: Connection | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
         self.transport = Transport(file, self, closer, write_timeout=deadlines.write)
         self._keepalive = self._loop.call_later(deadlines.keepalive, self._keep_alive)
         self._await_peer(deadlines.header, "no stream header")
@@ -144,6 +146,10 @@ class Connection:
         self.transport.resume_reading()
         self._await_rest_of_stanza()
 
+    async def wait_writable(self) -> None:
+        """Wait while too much waits to be sent; the peer has to take some of it in time."""
+        await self._writable.wait()
+
     async def wait_closed(self) -> None:
         """Wait for the end, which the write deadline bounds once `close` was called."""
         await asyncio.shield(self._closed)
@@ -162,16 +168,19 @@ class Connection:
 
     def writing_paused(self) -> None:
         """Hold back whoever feeds this connection."""
+        self._writable.clear()
         if self._feeder is not None:
             self._feeder.pause_reading()
 
     def writing_resumed(self) -> None:
         """Let the feeder go on."""
+        self._writable.set()
         if self._feeder is not None:
             self._feeder.resume_reading()
 
     def connection_lost(self, reason: str) -> None:
         """Stop the clocks and tell the owner."""
+        self._writable.set()
         self._keepalive.cancel()
         self._await_peer(None)
         self._owner.connection_lost(reason, self._error)

@@ -167,10 +167,10 @@ class Dispatcher:
             return [failed_result(f"Error: {error}", error.failure)], "error"
         except asyncio.CancelledError:
             reason = "the client is gone"
-            if session.ending is not None:
-                reason = session.ending.reason
-            elif running.withdrawn is not None:
+            if running.withdrawn is not None:
                 reason = running.withdrawn.text
+            elif session.ending is not None:
+                reason = session.ending.reason
             text = f"Error: {reason}; the outcome is unknown"
             return [repl_result(text, error=True)], "cancelled"
         except Exception:  # noqa: BLE001 - a module may raise anything; it ends here, recorded

@@ -166,6 +166,7 @@ class Session:
             await self._attendant.session_opened(self)
             while (stanza := await self._next()) is not None:
                 await self._answer(stanza)
+                await self.connection.wait_writable()  # who does not read answers gets no more
         if self.ending is None:
             self.connection.close()
         else:

@@ -41,8 +41,7 @@ class Call(Exact):
     unknown_words: bool = False
 
     def _identity(self) -> tuple[object, ...]:
-        flags = tuple(typed(flag) for flag in self.flags)
-        return self.section, self.command, typed(self.arguments), flags
+        return self.section, self.command, typed(self.arguments), self.flags
 
     def __repr__(self) -> str:
         count = len(self.arguments) + len(self.flags)

@@ -1,0 +1,61 @@
+"""A journald that hangs or is not there holds up nobody: the loop comes round all the time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from system.gate import settings, through
+from system.journald import MORE_THAN_WE_HOLD, hung_journald, stopped_journald
+from system.machine import HERE, Machine, wait_until
+from system.record import GAP, UNRECORDED, answers, prepare, records
+
+pytestmark = pytest.mark.system
+
+LONGEST = 10_000
+"""Microseconds in which the loop of the service has to come round, whatever journald does."""
+
+SETTINGS = """
+[modules]
+enabled = ["pauses"]
+
+[grants]
+helpdesk = ["viewer"]
+"""
+
+DENIED = 'user:delete("nobody@localhost")'
+DENIAL = "Error: permission denied (default): needs a role that allows user:delete"
+
+PACKAGES = "/usr/lib/python3/dist-packages"
+
+
+@pytest.fixture
+def measured(gate: Machine) -> Iterator[Machine]:
+    """The service with a module that measures the pauses of its loop."""
+    prepare(gate)
+    gate.copy(HERE / "pauses", PACKAGES)
+    settings(gate, SETTINGS)
+    yield gate
+    gate.run("sh", "-c", f"rm -r {PACKAGES}/prosody_admin_pauses*", check=True)
+
+
+def longest_pause(machine: Machine) -> int:
+    """Return the longest pause of the loop since the last call, in microseconds."""
+    (text,) = answers(machine, ["pauses:longest()"])
+    return int(text.removeprefix("OK: "))
+
+
+@pytest.mark.parametrize("failing", [hung_journald, stopped_journald])
+def test_the_loop_comes_round(
+    measured: Machine, failing: Callable[[Machine], AbstractContextManager[None]]
+) -> None:
+    longest_pause(measured)  # until here it started
+    with failing(measured):
+        assert answers(measured, ["server:version()"] * MORE_THAN_WE_HOLD)[-1] == UNRECORDED
+        denied = answers(measured, [DENIED] * MORE_THAN_WE_HOLD, user="helpdesk")
+        assert set(denied) == {DENIAL}
+    # It takes records again: those that were kept, the gap, and new ones meanwhile.
+    answers(measured, [DENIED] * MORE_THAN_WE_HOLD, user="helpdesk")
+    wait_until(lambda: through(measured, "admin:version()").returncode == 0, "commands run again")
+    assert len(records(measured, GAP)) > 0
+    assert longest_pause(measured) < LONGEST
