@@ -111,9 +111,10 @@ _prosody_adminctl() {
 		;;
 	esac
 
-	# What bash takes for the word ends its own: only that is put in its place.
+	# Only the end of the word is put in its place: what follows the last of these, but `@` and all.
 	local breaks=${COMP_WORDBREAKS//[[:space:]]/}
 	local before=${typed%"${typed##*["$breaks"]}"}
+	before=${before%@}
 	COMPREPLY=()
 	for word in "${found[@]}"; do
 		if [[ $word == "$typed"* ]]; then

@@ -131,6 +131,10 @@ function __prosody_adminctl_live
     prosody-adminctl __complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null
 end
 
+function __prosody_adminctl_ids
+    string match -q -- '-*' (commandline -ct); or __prosody_adminctl_live
+end
+
 function __prosody_adminctl_machines
     machinectl --no-legend --no-pager list 2>/dev/null | string replace -r ' .*' ''
 end
@@ -150,7 +154,7 @@ complete $first -a status -d 'how the service is doing'
 complete $first -a whoami -d 'who you are to the service'
 complete $first -a '(__prosody_adminctl_sections)' -d section
 complete -c prosody-adminctl -n __prosody_adminctl_of_command -a '(__prosody_adminctl_command)'
-complete -c prosody-adminctl -n '__prosody_adminctl_of_verb close' -a '(__prosody_adminctl_live)'
+complete -c prosody-adminctl -n '__prosody_adminctl_of_verb close' -a '(__prosody_adminctl_ids)'
 
 # Options of the client, and of each verb as well; those of a command are Prosody's.
 set -l of_client -c prosody-adminctl -n 'not __prosody_adminctl_of_command'

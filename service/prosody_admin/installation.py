@@ -16,10 +16,13 @@ PLACES = {
     "prosody-admin.sysusers": "usr/local/lib/sysusers.d/prosody-admin.conf",
     "prosodyctl.cfg.lua": "usr/share/prosody-admin/prosodyctl.cfg.lua",
     "prosody-admin.toml": "etc/prosody-admin/prosody-admin.toml",
+    "prosody-adminctl.bash": "usr/local/share/bash-completion/completions/prosody-adminctl",
+    "_prosody-adminctl": "usr/local/share/zsh/site-functions/_prosody-adminctl",
+    "prosody-adminctl.fish": "usr/local/share/fish/vendor_completions.d/prosody-adminctl.fish",
 }
 """Where the files in share/prosody-admin/install of a wheel go, below the root directory.
 
-The rest of share, which are manual pages and completions, goes to usr/local/share.
+The rest of share, which are the manual pages, goes to usr/local/share.
 """
 
 HIDDEN = ("/home", "/root", "/tmp", "/var/tmp")  # noqa: S108 - only compared with

@@ -1,5 +1,7 @@
 """Which host an argument is about; what is unsure is about none."""
 
+from string import ascii_lowercase, ascii_uppercase, digits
+
 import pytest
 
 from prosody_admin.access.hosts import host_of, is_host_pattern, reaches
@@ -51,6 +53,17 @@ def test_hosts_of_a_role(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", ["", "*", "*.", "Example.com", "a*.com", "*example.com", "a@b"])
 def test_no_hosts_of_a_role(pattern: str) -> None:
     assert not is_host_pattern(pattern)
+
+
+def test_characters_of_hosts() -> None:
+    characters, ends = [*map(chr, range(128))], {*ascii_lowercase, *digits}
+    for template in ("?", "?x", "x?", "x-?", "*.?"):
+        patterns = {one for one in characters if is_host_pattern(template.replace("?", one))}
+        assert patterns == ends
+    assert {one for one in characters if is_host_pattern(f"x{one}x")} == ends | {*".-"}
+    assert {one for one in characters if host_of(one)} == ends | {*ascii_uppercase}
+    plain = {one for one in characters if host_of(f"x{one}x") == f"x{one.lower()}x"}
+    assert plain == ends | {*ascii_uppercase, *".-"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What one role allows: patterns, events, unknown commands, escalation, raw Lua."""
 
 from dataclasses import replace
+from string import ascii_letters, digits
 
 import pytest
 
@@ -31,6 +32,23 @@ def test_what_is_a_pattern(text: str) -> None:
 )
 def test_what_is_no_pattern(text: str) -> None:
     assert not PATTERN.fullmatch(text)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("?:x", ascii_letters + "_*"),
+        ("x?:x", ascii_letters + digits + "_"),
+        ("x:?", ascii_letters + "_*"),
+        ("x:x?", ascii_letters + digits + "_"),
+        ("admin/?", "".join(map(chr, range(0x21, 0x7F)))),
+    ],
+)
+def test_characters_of_patterns(template: str, expected: str) -> None:
+    characters = map(chr, range(128))
+    assert {one for one in characters if PATTERN.fullmatch(template.replace("?", one))} == {
+        *expected
+    }
 
 
 @pytest.mark.parametrize(

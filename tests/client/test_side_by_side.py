@@ -120,8 +120,9 @@ async def test_a_command_that_cannot_be_is_told_once(elsewhere: Elsewhere) -> No
 
 async def test_a_process_that_ssh_leaves_behind_is_not_waited_for(elsewhere: Elsewhere) -> None:
     try:
-        ended = await adminctl("-H", "lingers,down", "whoami")
+        ended = await adminctl("-H", "lingers,down", "log")
         assert ended.code == 4
+        assert "lingers: last words" in ended.stderr.splitlines()
     finally:
         for pid in elsewhere.silent:
             os.kill(pid, signal.SIGKILL)
@@ -182,6 +183,17 @@ async def test_what_destroys_is_asked_about_once(tmp_path: Path, elsewhere: Else
         assert f'\x1b[0;90m{host}: \x1b[0mOK: user:delete("romeo@localhost")' in said
 
 
+async def test_there_is_room_for_the_host_before_a_table(elsewhere: Elsewhere) -> None:
+    def width() -> str:
+        command = ("-H", "columns,a", "log", "--no-pager")
+        with at_terminal(*command, path=elsewhere.path) as (_, terminal):
+            return shown(terminal)
+
+    room = len("columns: ")
+    assert f"columns: \x1b[0m{80 - room}\r\n" in await asyncio.to_thread(width)
+    assert "columns: none\n" in (await adminctl("-H", "columns,a", "log")).stdout
+
+
 async def test_what_a_script_destroys_is_asked_about_once(
     tmp_path: Path, elsewhere: Elsewhere
 ) -> None:
@@ -210,8 +222,17 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("hosts", ["silent", "a,silent"])
-@pytest.mark.parametrize("sent", [signal.SIGINT, "\x03", signal.SIGTERM], ids=str)
+@pytest.mark.parametrize(
+    ("hosts", "sent"),
+    [
+        ("silent", "\x03"),
+        ("a,silent", "\x03"),
+        ("a,silent", signal.SIGINT),
+        ("a,silent", signal.SIGTERM),
+        ("a,silent", signal.SIGHUP),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("words", [["whoami"], ["log"]])
 async def test_nothing_is_left_behind(
     tmp_path: Path,
@@ -221,8 +242,6 @@ async def test_nothing_is_left_behind(
     words: list[str],
 ) -> None:
     """Ctrl-C, which all processes at the terminal get, and signals to the client alone."""
-    if (hosts, sent) == ("silent", signal.SIGTERM):
-        return  # one host: a signal like any other; ssh sees the end of its input
     async with running(tmp_path):
         with at_terminal("-H", hosts, *words, path=elsewhere.path) as (process, terminal):
             await until(lambda: elsewhere.silent)

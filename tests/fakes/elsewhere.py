@@ -26,7 +26,11 @@ silent)
 lingers)
 	sleep 60 >/dev/null </dev/null & # as ssh does with ControlPersist
 	echo $! >>{silent}
+	printf 'last words' >&2
 	exit 255 ;;
+columns)
+	echo "${{COLUMNS-none}}"
+	exit ;;
 says)
 	echo "$3"
 	exit 3 ;;
@@ -55,7 +59,8 @@ class Elsewhere:
 
     Hosts with a behaviour of their own: `down` cannot be reached, `bare` is without our program,
     `silent` never says a word, `lingers` leaves a process behind that has standard error open,
-    `says` prints the command and fails with 3, `long` prints a very long line.
+    `says` prints the command and fails with 3, `columns` prints how wide the terminal is said to
+    be, `long` prints a very long line.
     """
 
     def __init__(self, directory: Path, socket: Path) -> None:

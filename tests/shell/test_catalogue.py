@@ -8,7 +8,15 @@ from string import ascii_letters, ascii_lowercase, digits
 import pytest
 
 from prosody_admin.errors import SettingsError
-from prosody_admin.shell.catalogue import Catalogue, Command, CommandClass, FlagKind, shipped
+from prosody_admin.shell.catalogue import (
+    MAX_POSITION,
+    Catalogue,
+    Command,
+    CommandClass,
+    FlagKind,
+    shipped,
+)
+from prosody_admin.shell.literals import MAX_ARGUMENTS
 from shell.prosody_commands import ENVIRONMENT, problems, read, transcript, written
 
 
@@ -183,6 +191,10 @@ def test_every_fact_is_kept() -> None:
     assert facts() == facts(parameters=0, same_as="", flags={}, hosts=[])
     with pytest.raises(SettingsError, match=r"x\.y\.parameters: expected 0 to 100"):
         facts(parameters=101)
+
+
+def test_positions_go_as_far_as_arguments() -> None:
+    assert MAX_POSITION == MAX_ARGUMENTS
 
 
 def accepted(read: Callable[[str], object]) -> set[str]:

@@ -34,6 +34,7 @@ def understood(template: str) -> set[str]:
         ("help ?", ascii_letters + digits + " "),
         ("help a?", ascii_letters + digits + " "),
         ('{"help", "?"}', ascii_letters + digits),
+        ("help:?()", BEGINS_NAME),
         ("help:?x()", BEGINS_NAME),
         ("help:a?()", IN_NAME),
     ],

@@ -69,3 +69,18 @@ def test_what_prosody_refuses_or_drops(words: list[str]) -> None:
     assert CONTACT
     with pytest.raises(NotLiteralError):
         read_flags(words, CONTACT)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["x", "y"], "too many arguments for a command with flags"),
+        (["--admin"], "no flag of this command"),
+        (["--expires-after"], "a flag without its value"),
+    ],
+)
+def test_the_reason_of_a_refusal(words: list[str], reason: str) -> None:
+    assert CONTACT
+    with pytest.raises(NotLiteralError) as refused:
+        read_flags(words, CONTACT)
+    assert str(refused.value) == reason

@@ -32,7 +32,10 @@ from shell.spellings import KEYWORD_NAMES
     ],
 )
 def test_calls(text: str, meaning: Line) -> None:
-    assert parse(text) == meaning
+    found = parse(text)
+    assert found == meaning
+    assert isinstance(found, Call)
+    assert isinstance(found.arguments, tuple)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +153,32 @@ def test_everything_else_is_raw_lua(text: str, reason: str) -> None:
     assert reason in meaning.reason
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("x", "expected :, at byte 2"),
+        ("a:b() x", "something after the end of the command, at byte 7"),
+        ("a:b(1, '\\q')", "no such escape, or that of a control character, at byte 10"),
+        ("a:b('\\256')", "no such escape, at byte 7"),
+        ("a:b('\\u{d800}')", "no character of Unicode, at byte 7"),
+        ("a:b('\\xff')", "a string that is not UTF-8, at byte 5"),
+        ("a:b('\x1b')", "a control or format character in a string, at byte 5"),
+        ("a:b('x)", "a string without its end, at byte 5"),
+        ("a:b([[x)", "a string without its end, at byte 5"),
+        ("a:b([x])", "no string, and no literal, at byte 5"),
+        ("a:b(-x)", "no number, or a long one, at byte 6"),
+        ('{"one"}', "an array without a section and a command"),
+    ],
+)
+def test_the_reason_names_the_place(text: str, reason: str) -> None:
+    meaning = parse(text)
+    assert isinstance(meaning, RawLua)
+    assert meaning.reason == reason
+
+
 def test_raw_lua_is_one_value_whatever_its_reason() -> None:
     assert parse("os.exit()") == parse(">x") == RawLua()
+    assert RawLua().reason == ""
 
 
 @pytest.mark.parametrize("keyword", KEYWORD_NAMES)
@@ -164,7 +191,10 @@ def test_no_keyword_is_a_name(keyword: str) -> None:
 def test_flags_of_a_command_line() -> None:
     line = '{"invite", "create_account", "--role", "prosody:admin", "x.org", "-group=a"}'
     flags = (Flag("role", "prosody:admin"), Flag("group", "a"))
-    assert parse(line) == Call("invite", "create_account", ("x.org",), flags)
+    meaning = parse(line)
+    assert isinstance(meaning, Call)
+    assert meaning == Call("invite", "create_account", ("x.org",), flags)
+    assert (meaning.arguments, meaning.flags) == (("x.org",), flags)
 
 
 def test_words_with_dashes_are_arguments_of_a_command_without_flags() -> None:
@@ -183,7 +213,9 @@ def test_a_catalogue_of_the_caller_tells_which_commands_have_flags() -> None:
 @pytest.mark.parametrize(("length", "understood"), [(0, True), (1, False)])
 def test_a_line_has_a_bound_in_bytes(length: int, understood: bool) -> None:
     text = "é" * ((lines.MAX_LINE - len('a:b("")')) // 2) + "xx"[: 1 + length]
-    assert isinstance(parse(f'a:b("{text}")'), Call) == understood
+    meaning = parse(f'a:b("{text}")')
+    assert isinstance(meaning, Call) == understood
+    assert understood or (isinstance(meaning, RawLua) and meaning.reason == "a line too long")
 
 
 def test_values_of_different_types_are_different() -> None:

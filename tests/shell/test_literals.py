@@ -111,6 +111,8 @@ def test_strings(text: str, value: str) -> None:
         ("{true, nil, false}", Table((True, None, False))),
         ("{[-9223372036854775808] = 1}", Table((), ((-(2**63), 1),))),
         ("{[9223372036854775808] = 1}", Table((), ((2.0**63, 1),))),
+        ("{[9e18] = 1, [-9e18] = 2}", Table((), ((9 * 10**18, 1), (-9 * 10**18, 2)))),
+        ("{[-9223372036854777856] = 1}", Table((), ((-9223372036854777856.0, 1),))),
     ],
 )
 def test_tables(text: str, value: Table) -> None:
@@ -154,6 +156,7 @@ def test_tables(text: str, value: Table) -> None:
         (", 'x'", "expected a name"),
         ("'x' 'y'", "expected ,"),
         ("'x'; 'y'", "expected ,"),
+        ("1," * MAX_ARGUMENTS + "1", "too many arguments"),
         ("'x", "without its end"),
         ("'x\"", "without its end"),
         ("'x\\", "no such escape"),

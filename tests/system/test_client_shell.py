@@ -139,7 +139,7 @@ def clear(terminal: Terminal) -> None:
         with contextlib.suppress(AssertionError):
             terminal.expect("prosody>", timeout=0.5)
             return
-    raise AssertionError("Ctrl-C does not clear the line")
+    terminal.expect("prosody>")  # says what is there instead
 
 
 def test_control_c_ends_a_command_that_hangs(gate: Machine, shell: Shell) -> None:

@@ -150,7 +150,7 @@ systemd-run --quiet --collect --unit=web --property=Type=notify \\
 """A machine within the machine, from the same files as they are now, with its own everything."""
 
 NO_CONTAINER = """
-machinectl terminate web
+systemctl kill --signal=KILL web
 systemctl stop web
 umount /run/web
 """

@@ -17,10 +17,11 @@ from system.test_life_cycle import is_told_of_the_end
 pytestmark = pytest.mark.system
 
 SETTINGS = "/etc/prosody-admin/prosody-admin.toml"
-# Of apt and of everything that runs, there are files that come and go.
+# Without what apt, Prosody and everything else that runs write and remove as they please.
 FILES = """
 find / -path /proc -prune -o -path /sys -prune -o -path /tmp -prune -o -path /srv -prune \
-    -o -path /run/systemd -prune -o -path /var/log -prune -o -path '/var/*/apt' -prune -o -print
+    -o -path /run/systemd -prune -o -path /var/log -prune -o -path /var/cache -prune \
+    -o -path /var/lib/apt -prune -o -path /var/lib/prosody -prune -o -print
 """
 NEXT_VERSION = "9.0"
 MAKE_NEXT_VERSION = f"""

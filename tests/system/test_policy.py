@@ -8,6 +8,7 @@ import pytest
 
 from prosody_admin.access.settings import SHIPPED_ROLES
 from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS
+from prosody_admin.protocol.structured import REFUSED, failed_result
 from prosody_admin.sd.journal import MessageId
 from system.conftest import CHECKOUT
 from system.differential import comparison
@@ -293,10 +294,8 @@ def test_a_process_that_is_no_longer_who_connected(
 ) -> None:
     first, second = gate.run("python3", "-c", OUTLIVED, how, SOCKET, user=user).stdout.splitlines()
     assert "<repl-result>OK: " in first
-    assert second == (
-        "<repl-result type='error'>"
-        "Error: the process that connected is gone, or another account's</repl-result>"
-    )
+    refusal = "Error: the process that connected is gone, or another account's"
+    assert second == failed_result(refusal, REFUSED).to_bytes().decode()
     rules = [(allowed, rule) for _, allowed, rule in decisions(gate)]
     assert rules[1] == (False, "vanished-peer")
 

@@ -19,7 +19,7 @@ def test_unit_tests(machine: Machine) -> None:
     machine.copy(CHECKOUT, "/srv/checkout")
     tested = machine.run(
         *("env", "--chdir=/srv/checkout", "python3", "-m", "pytest", "-q"),
-        *("-p", "no:cacheprovider", "--ignore=tests/system", "tests"),
+        *("-p", "no:cacheprovider", "-m", "not system", "--ignore=tests/system", "tests"),
         timeout=SECONDS,
     )
     print(tested.stdout[-10000:], tested.stderr)

@@ -101,17 +101,22 @@ class Connection:
 
         ours, theirs = socket.socketpair()
         ours.settimeout(timeout)
+        connection = cls(ours)
         before = pthread_sigmask(SIG_BLOCK, {SIGINT})  # the command inherits what is blocked
-        with theirs:
+        try:
             try:
-                command = subprocess.Popen(argv, stdin=theirs.fileno(), stdout=theirs.fileno())
-            except OSError as error:
-                ours.close()
-                raise ServiceUnreachableError(f"{argv[0]}: {error.strerror}") from error
+                with theirs:
+                    number = theirs.fileno()
+                    connection._command = subprocess.Popen(argv, stdin=number, stdout=number)
             finally:
-                pthread_sigmask(SIG_SETMASK, before)
-        connection = cls(ours, command)
-        connection.open(argv[0])
+                pthread_sigmask(SIG_SETMASK, before)  # raises what was pressed meanwhile
+            connection.open(argv[0])
+        except OSError as error:
+            connection.close()
+            raise ServiceUnreachableError(f"{argv[0]}: {error.strerror}") from error
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def open(self, where: str) -> None:

@@ -91,8 +91,8 @@ class Whole:
 class Forked:
     """A fork. The object is in both processes, and `is_here` only in the new one.
 
-    What the fork writes to its standard output and error goes to `out` and `err`. Ctrl-C, which a
-    terminal sends to all, does nothing to it; SIGTERM is for it what Ctrl-C is for others.
+    What the fork writes to its standard output and error goes to `out` and `err`. It has no
+    terminal, whose Ctrl-C does not reach it; SIGTERM is for it what that is for others.
     """
 
     def __init__(self, out: Sink, err: Sink) -> None:
@@ -107,7 +107,7 @@ class Forked:
         self._pid = os.fork()
         self.is_here = self._pid == 0
         if self.is_here:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            os.setsid()
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             for number, descriptor in theirs.items():
                 os.dup2(descriptor, number)
@@ -168,9 +168,11 @@ class Forked:
         signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
 
     def wait(self, seconds: float) -> None:
-        """Wait until it has ended; kill it if it takes longer."""
+        """Wait until it has ended, or kill it; then kill what it started and left behind."""
         if not self._ends_within(seconds):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it is not reaped, so the number is still its own
+            os.killpg(self._pid, signal.SIGKILL)
         self._reaped()
 
 

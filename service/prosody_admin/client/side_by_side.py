@@ -43,7 +43,8 @@ def run_on(hosts: Sequence[str], arguments: argparse.Namespace, work: Work) -> i
     stdin = _kept_input(arguments)
     outputs = {host: _output(host, hosts, arguments) for host in hosts}
     cells = columns(sys.stdout)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left behind
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # so that nothing is left behind
     waiting, running, worst = list(reversed(hosts)), list[Forked](), 0
     with PollSelector() as selector:  # unlike epoll(7), it shares nothing with a fork
         try:

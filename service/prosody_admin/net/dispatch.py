@@ -5,7 +5,7 @@ This wrapper is not a handler, so that no handler can outrank it.
 
 import asyncio
 import traceback
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prosody_admin.access.policy import Policy, Verdict
@@ -103,8 +103,9 @@ class Dispatcher:
             seconds = asyncio.get_running_loop().time() - session.started
             self._audit.session_closed(session, reason, seconds)
 
-    def dispatch(self, session: Session, stanza: Stanza) -> Coroutine[None, None, None] | None:
-        """Answer with why no module is asked, or return what asks them and answers."""
+    async def dispatch(self, session: Session, stanza: Stanza) -> None:
+        """Answer `stanza`: with what a module says, or with why none was asked."""
+        # Nothing is waited for from here until `_running` has the command: no reload is missed.
         policy = self._policy
         line = parse(stanza.text, policy.catalogue) if _has_line(stanza) else None
         request = Request(event_name(stanza), line)
@@ -115,7 +116,7 @@ class Dispatcher:
             session.send(failed_result(f"Error: {refusal.text}", REFUSED))
             if session.refusal:
                 session.end(Ending("resource-constraint", session.refusal))
-            return None
+            return
         text = stanza.text
         if line is not None and not isinstance(line, RawLua):
             text = canonical(line, policy.catalogue)
@@ -126,8 +127,8 @@ class Dispatcher:
             refusal = Refusal("unrecorded", "refused, it cannot be recorded now")
             self._audit.command_refused(session, account, refusal)
             session.send(failed_result(f"Error: {refusal.text}", REFUSED))
-            return None
-        return self._run(AdminEvent(session, stanza, line, text), request, account)
+            return
+        await self._run(AdminEvent(session, stanza, line, text), request, account)
 
     async def _run(self, event: AdminEvent, request: Request, account: Account) -> None:
         clock = asyncio.get_running_loop().time

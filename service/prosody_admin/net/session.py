@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,8 +52,8 @@ class Attendant(Protocol):
     async def session_opened(self, session: "Session") -> None:
         """The stream is open."""
 
-    def dispatch(self, session: "Session", stanza: Stanza) -> Coroutine[None, None, None] | None:
-        """Answer one stanza, at once or by what is returned; that may be cancelled, and answers."""
+    async def dispatch(self, session: "Session", stanza: Stanza) -> None:
+        """Answer one stanza, whatever happens; a cancelled one is answered with why."""
 
     async def session_closed(self, session: "Session", reason: str) -> None:
         """It is over; called exactly once, also for a stream that never opened."""
@@ -197,27 +197,17 @@ class Session:
 
     async def _answer(self, stanza: Stanza) -> None:
         self.commands += 1
-        try:
-            answering = self._attendant.dispatch(self, stanza)
-            if answering is None:
-                await asyncio.sleep(0)  # nothing was waited for: it is somebody else's turn
-            else:
-                await self._run_command(answering)
-        except Exception:
-            log.exception("session %s: dispatch failed", self.id)
-            self.end(Ending("internal-server-error", f"internal error (session {self.id})"))
-            self.send(repl_result(f"Error: internal error (session {self.id})", error=True))
-
-    async def _run_command(self, answering: Coroutine[None, None, None]) -> None:
-        """Let a command run in a task of its own; raises what that does."""
-        self._running = asyncio.create_task(answering)
+        self._running = asyncio.create_task(self._attendant.dispatch(self, stanza))
         await asyncio.wait({self._running})
         running, self._running = self._running, None
         self._give_up_questions()
-        if not running.cancelled():
-            running.result()
-        elif self.ending is not None:  # before it had begun; later ones are answered by it
-            self.send(repl_result(f"Error: {self.ending.reason}", error=True))
+        if running.cancelled():  # before it had begun; later ones are answered by `dispatch`
+            if self.ending is not None:
+                self.send(repl_result(f"Error: {self.ending.reason}", error=True))
+        elif (error := running.exception()) is not None:
+            log.error("session %s: dispatch failed", self.id, exc_info=error)
+            self.end(Ending("internal-server-error", f"internal error (session {self.id})"))
+            self.send(repl_result(f"Error: internal error (session {self.id})", error=True))
 
     def _give_up_questions(self) -> None:
         while self._questions:

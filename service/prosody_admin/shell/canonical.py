@@ -28,13 +28,13 @@ def canonical(line: Call | Help, catalogue: Catalogue | None = None) -> str:
 
 
 def _help(line: Help) -> str:
-    return f"help:{line.topic}()" if line.called else f"help {line.topic}".rstrip(" ")
+    return f"help:{line.topic}()" if line.called else f"help {line.topic}".rstrip()
 
 
 def _call(line: Call) -> str:
     if not (line.flags or line.unknown_words):
         return f"{line.section}:{line.command}({_list(line.arguments)})"
-    flags = tuple(map(write_flag, line.flags))
+    flags = map(write_flag, line.flags)
     return "{" + _list((line.section, line.command, *line.arguments, *flags)) + "}"
 
 

@@ -73,7 +73,7 @@ class RawLua:
 Line = Call | Help | RawLua
 
 # Prosody ignores what follows a topic; who sends more means more than that.
-_HELP = re.compile(r"(?i:help)|help +|help ([A-Za-z0-9]+) *", re.ASCII)
+_HELP = re.compile(r"(?i:help)|help ([A-Za-z0-9]*) *", re.ASCII)
 _CALLED_HELP = re.compile(r"help:([A-Za-z_][A-Za-z0-9_]*)\(\)", re.ASCII)
 _TOPIC = re.compile(r"[A-Za-z0-9]+", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
