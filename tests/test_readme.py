@@ -21,9 +21,9 @@ def test_the_settings_are_those_of_the_service() -> None:
     assert [block.rstrip() for block in blocks] == [reference().rstrip()]
 
 
-def test_the_two_commands_can_be_run() -> None:
+def test_the_commands_can_be_run() -> None:
     commands = re.findall(r"^    (\./\S+)$", README, re.MULTILINE)
-    assert commands == ["./packaging/quickstart", "./tests/run"]
+    assert commands == ["./packaging/quickstart", "./tests/run", "./packaging/build-deb"]
     assert all(os.access(ROOT / command, os.X_OK) for command in commands)
 
 

@@ -15,6 +15,7 @@ from prosody_admin.access.hosts import host_of, is_host_pattern, reaches
         ("alice@example.com", "example.com"),
         ("alice@example.com/phone/x@y", "example.com"),
         ("example.com/phone@other", "example.com"),
+        ("alice@example.com/any\nthing", "example.com"),
         ("localhost", "localhost"),
         ("192.0.2.1", "192.0.2.1"),
         ("my-host.example", "my-host.example"),

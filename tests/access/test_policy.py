@@ -60,7 +60,11 @@ def test_a_peer_that_this_machine_cannot_name_may_do_nothing(line: str, nobody: 
 
 
 @pytest.mark.parametrize(
-    "line", ["admin:whoami()", "help admin", "help ADMIN", "admin:rights()", 'admin:explain("x")']
+    "line",
+    [
+        *("admin:whoami()", "admin:rights()", "admin:commands()", 'admin:explain("x")'),
+        *("help admin", "help ADMIN"),
+    ],
 )
 def test_everybody_may_ask_about_themselves(line: str) -> None:
     assert verdict(line) == Verdict(True, "everybody", needed="")
@@ -102,6 +106,7 @@ def test_a_grant_for_nobody_covers_nobody() -> None:
     assert grant == Grant(("everything",), user=None, gid=None, unit=None)
     assert not grant.covers(unknown)
     assert str(unknown) == "uid 4242"
+    assert str(ALICE) == "alice (uid 1000)"
 
 
 def test_a_policy_of_nothing_grants_nothing() -> None:
@@ -121,6 +126,13 @@ def test_a_policy_of_nothing_grants_nothing() -> None:
 def test_what_is_decided_by_never_changes(value: Any) -> None:
     with pytest.raises(FrozenInstanceError):
         setattr(value, fields(value)[0].name, None)
+
+
+def test_each_role_is_granted_once_in_the_order_of_grants() -> None:
+    one, two, three = Role("one"), Role("two"), Role("three")
+    grants = (Grant(("two", "one"), gid=2000), Grant(("three", "two"), user="alice"))
+    roles = {role.name: role for role in (one, two, three)}
+    assert Policy(SERVICE_UID, roles, grants).roles_of(ALICE) == (two, one, three)
 
 
 def test_what_is_needed_names_each_way_once() -> None:
@@ -160,6 +172,7 @@ def test_each_role_is_judged_as_a_whole() -> None:
         "\xa0admin:whoami()",
         "admin:whoami()\x85",
         "admin:whoami(1)",
+        "user:whoami()",
         "admin:explain()",
     ],
 )

@@ -17,7 +17,8 @@ def account(line: str) -> Account:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("help user", Account("help user")),
+        ("help", Account("help")),
+        ("help User", Account("help user")),
         ("server:version()", Account("server:version")),
         ('user:list("b", "%a")', Account("user:list", '"b", "%a"', "b")),
         ('c2s:close("a@B/c")', Account("c2s:close", '"a@B/c"', "b")),
@@ -27,6 +28,8 @@ def account(line: str) -> Account:
             Account("user:password", '"a@b", (hidden), (hidden), (hidden)', "b", discreet=True),
         ),
         ("user:list(nil)", Account("user:list", "nil")),
+        ("user:list(1)", Account("user:list", "1")),
+        ('user:list({"b"})', Account("user:list", '{"b"}')),
         ('muc:create("r@m", nil)', Account("muc:create", '"r@m", nil', "m", discreet=True)),
         (
             'user:create("a@b", "tweet-4711", "r")',
@@ -85,6 +88,12 @@ def test_a_command_of_a_site_may_have_secrets_before_its_hosts() -> None:
     assert account_of(Request("admin/repl-input", line), catalogue) == Account(
         "site:join", '(hidden), (hidden), (hidden), "b", "c"', "b", discreet=True
     )
+
+
+def test_the_host_is_the_one_that_a_command_of_a_site_names_first() -> None:
+    catalogue = shipped().extended({"site": {"move": {"class": "write", "hosts": [2, 1]}}})
+    line = parse('site:move("b", "c")', catalogue)
+    assert account_of(Request("admin/repl-input", line), catalogue).host == "c"
 
 
 def test_an_event_of_any_length_has_a_name_of_some() -> None:

@@ -5,9 +5,11 @@ from string import ascii_letters, digits
 
 import pytest
 
-from access.policies import ALICE, EVERYTHING, HELPDESK, allowed, policy, verdict
+from access.policies import ALICE, EVERYTHING, HELPDESK, LINE, allowed, policy, verdict
 from prosody_admin.access.policy import Verdict
-from prosody_admin.access.roles import PATTERN, Request, Role
+from prosody_admin.access.roles import PATTERN, Judgement, Opinion, Request, Role
+from prosody_admin.shell.catalogue import shipped
+from prosody_admin.shell.lines import parse
 
 
 @pytest.mark.parametrize(
@@ -141,3 +143,15 @@ def test_raw_lua_needs_lua() -> None:
     found = verdict(">os.exit()", replace(EVERYTHING, lua=False))
     assert not found.allowed
     assert found.needed == "a role with lua = true"
+
+
+@pytest.mark.parametrize(
+    ("role", "judgement"),
+    [
+        (Role("r", allow=("c2s:*",)), Judgement(Opinion.ALLOW, "role r allows c2s:*", "")),
+        (Role("r", deny=("c2s:*",)), Judgement(Opinion.DENY, "role r denies c2s:*", "")),
+        (Role("r"), Judgement(Opinion.NONE, "", "a role that allows c2s:count")),
+    ],
+)
+def test_opinions(role: Role, judgement: Judgement) -> None:
+    assert role.judge(Request(LINE, parse("c2s:count()")), shipped()) == judgement

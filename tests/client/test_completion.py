@@ -1,14 +1,16 @@
 """`client/completion.py` and `word_suggestions.py`: what the shells are told of a command line."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
 
 from fakes import prosody as fake
-from fakes.adminctl import Ended, adminctl
+from fakes.adminctl import SERVICE, Ended, adminctl
 from fakes.prosody import Conversation, FakeProsody
 from fakes.service import running
+from fakes.waiting import PATIENCE
 from prosody_admin.client.exits import ExitCode
 from prosody_admin.client.verbs import VERBS
 from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
@@ -29,6 +31,14 @@ async def lists_users(conversation: Conversation, _: Stanza) -> None:
 
 
 ANSWERS = {"host:list()": lists_hosts, 'user:list("example.com")': lists_users}
+
+
+IMPATIENT = f"""\
+import sys
+from prosody_admin.client import completion, main, names
+completion.SECONDS, names.QUESTION_SECONDS = 0.1, {2 * PATIENCE}
+sys.exit(main.run(["--socket", sys.argv[1], "__complete", "user", "list", ""]))
+"""
 
 
 async def completed(*words: str, socket: Path | None = None) -> list[str]:
@@ -114,6 +124,15 @@ async def test_no_answer_in_time(tmp_path: Path) -> None:
     answers = {"host:list()": fake.never_answers}
     async with FakeProsody(tmp_path / "prosody", answers), running(tmp_path) as service:
         assert await completed("user", "list", "", socket=service.path) == []
+        # However long each question may take, all of them together have their time.
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", IMPATIENT, str(service.path)),
+            stdout=asyncio.subprocess.PIPE,
+            env={"PYTHONPATH": str(SERVICE)},
+        )
+        async with asyncio.timeout(PATIENCE):
+            stdout, _ = await process.communicate()
+    assert (process.returncode, stdout) == (ExitCode.OK, b"")
 
 
 async def test_a_service_that_says_nothing(tmp_path: Path) -> None:

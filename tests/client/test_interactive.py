@@ -174,6 +174,14 @@ async def test_what_is_remembered(tmp_path: Path) -> None:
     assert history_path().read_text() == "a:b()\nhelp\n"
 
 
+async def test_words_are_a_command_and_their_secrets_are_not_remembered(tmp_path: Path) -> None:
+    async with FakeProsody(tmp_path / "prosody") as prosody, running(tmp_path) as service:
+        prompt = await typed(service.path, "user list 'a b'", "user password j@h secret", "user '")
+    assert prosody.lines == ['user:list("a b")', 'user:password("j@h", "secret")']
+    assert history_path().read_text() == "user list 'a b'\n"
+    assert "user password j@h secret" not in prompt.remembered
+
+
 async def test_without_a_place_for_the_history_it_warns_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from fakes import prosody as fake
 from fakes.prosody import Behaviour, Conversation, FakeProsody
 from fakes.service import Running, running
+from fakes.waiting import PATIENCE
 from prosody_admin.access.identity import Identity
 from prosody_admin.access.roles import Role
 from prosody_admin.client import names as module
@@ -106,7 +107,8 @@ async def asked(
             return use(names)
 
     loop = asyncio.get_running_loop()
-    return await asyncio.to_thread(ask)
+    async with asyncio.timeout(PATIENCE):
+        return await asyncio.to_thread(ask)
 
 
 def started(service: Running) -> list[str]:

@@ -43,7 +43,7 @@ async def test_a_script(tmp_path: Path, words: list[str]) -> None:
 
 
 async def test_it_stops_at_the_first_error_unless_told_otherwise(tmp_path: Path) -> None:
-    script = "user list a\nuser list nowhere\nuser list b\nx vanish\nuser list c\n"
+    script = "user list a\nuser list nowhere\nuser list b\nx:vanish()\nuser list c\n"
     error = "Error: no such host\nprosody-adminctl: -:2: failed\n"
     async with FakeProsody(tmp_path / "prosody", ANSWERS), running(tmp_path) as service:
         ended = await adminctl(socket=service.path, stdin=script)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prosody_admin.client.words import line_of
+from prosody_admin.client.words import line_of, line_typed
 from prosody_admin.errors import UsageError
 from prosody_admin.shell.flags import Flag
 from prosody_admin.shell.lines import Call, Help, parse
@@ -60,6 +60,28 @@ def test_an_argument_arrives_as_it_is(argument: str) -> None:
 def test_a_single_word_is_a_line() -> None:
     assert line_of(['user:list("x")']) == 'user:list("x")'
     assert line_of([">1 + 1"]) == ">1 + 1"
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("user list 'a b' c", 'user:list("a b", "c")'),
+        ("user\tlist", "user:list()"),
+        ("help user", "help user"),
+        ("user:list ('a')", "user:list ('a')"),
+        ("for user in pairs(x) do end", "for user in pairs(x) do end"),
+        ("nosection list", "nosection list"),
+        (">user list", ">user list"),
+        ("user", "user"),
+    ],
+)
+def test_what_is_typed_is_a_line_or_words(typed: str, line: str) -> None:
+    assert line_typed(typed) == line
+
+
+def test_words_that_do_not_end_are_wrong() -> None:
+    with pytest.raises(UsageError, match="No closing quotation"):
+        line_typed("user list 'a")
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,11 @@ def test_without_an_answer_the_rest_remains(offered: Offered, surroundings: Surr
     assert [*offered(surroundings, lines).values()] == [{"shutdown"}, set()]
 
 
+def test_bash_is_given_names_as_words(surroundings: Surroundings) -> None:
+    (found,) = with_bash(surroundings, ["prosody-adminctl user list $"]).values()
+    assert found == {r"\$\(touch\ pwned\)@e.com"}
+
+
 # At a terminal, which is the only place where zsh completes anything.
 
 

@@ -143,7 +143,10 @@ def test_a_catalogue_is_extended_without_being_changed() -> None:
         ({"user": {"x": {"class": "read", "secrets": [101]}}}, "user.x.secrets: expected"),
         ({"user": {"x": {"class": "read", "escalates": [True]}}}, "user.x.escalates: expected"),
         ({"user": {"x": {"class": "read", "flags": ["a"]}}}, "user.x.flags: expected a table"),
-        ({"user": {"x": {"class": "read", "flags": {"ab": "c"}}}}, "user.x.flags: expected names"),
+        (
+            {"user": {"x": {"class": "read", "flags": {"ab": "c"}}}},
+            "user.x.flags: expected names, and each kv or value or array",
+        ),
         (
             {"user": {"x": {"class": "read", "flags": {"a-b": "kv"}}}},
             "user.x.flags: expected names",
@@ -188,6 +191,7 @@ def test_every_fact_is_kept() -> None:
         {"ab": FlagKind.SWITCH, "cd": FlagKind.VALUE},
         frozenset({"cd"}),
     )
+    assert isinstance(facts().command_class, CommandClass)
     assert facts() == facts(parameters=0, same_as="", flags={}, hosts=[])
     with pytest.raises(SettingsError, match=r"x\.y\.parameters: expected 0 to 100"):
         facts(parameters=101)
@@ -232,8 +236,19 @@ def test_characters_of_flags() -> None:
     assert accepted(lambda one: facts(flags={f"no{one}": "kv"})) == later - {"_"}
 
 
-def test_what_is_known_of_a_command_never_changes() -> None:
+def test_a_catalogue_never_changes() -> None:
     command = facts(flags={"ab": "kv"})
+    assert {command} == {facts(flags={"ab": "kv"})}
     with pytest.raises(FrozenInstanceError):
         setattr(command, fields(command)[0].name, "z")
-    assert not isinstance(command.flags, MutableMapping)
+    for flags in (command.flags, Command("x", "y", CommandClass.READ).flags):
+        assert not isinstance(flags, MutableMapping)
+    commands = {("x", "y"): command}
+    catalogue = Catalogue(commands)
+    commands.clear()
+    assert list(catalogue) == [command]
+    assert isinstance(catalogue.names_of(command), frozenset)
+
+
+def test_the_shipped_catalogue_is_read_once() -> None:
+    assert shipped() is shipped()

@@ -56,6 +56,7 @@ def test_names(template: str, expected: str) -> None:
         ("a:b(1e?1)", digits + "+-"),
         ("a:b(0?1)", digits + ".,eExX"),
         ("a:b(0x?)", hexdigits),
+        ("a:b(0x?1)", hexdigits + "."),
         ("a:b(0x1?)", SPACES + hexdigits + "."),
         ("a:b(0x1.?)", SPACES + hexdigits),
         ("a:b(0x.?)", hexdigits),

@@ -6,7 +6,6 @@ import pytest
 
 from prosody_admin.shell.lines import Call, Literal, RawLua, Table, parse
 from prosody_admin.shell.literals import MAX_ARGUMENTS, MAX_DEPTH
-from prosody_admin.shell.numerals import MAX_NUMERAL
 from prosody_admin.shell.strings import is_plain
 
 
@@ -58,7 +57,7 @@ def one(text: str) -> Literal:
         ("0x1p99999999999999999999", math.inf),
         ("0x0p99999999999999999999", 0.0),
         ("1" * 25, float("1" * 25)),
-        ("0" * 30 + "1", 1),
+        ("0" * 199 + "1", 1),
     ],
 )
 def test_constants_and_numbers(text: str, value: Literal) -> None:
@@ -141,7 +140,11 @@ def test_tables(text: str, value: Table) -> None:
         ("0x1p", "expected ,"),
         ("1_000", "expected ,"),
         ("\N{ARABIC-INDIC DIGIT ONE}", "expected a name"),
-        ("1" * (MAX_NUMERAL + 1), "a long one"),
+        ("1e+-1", "expected ,"),
+        ("1e1e1", "expected ,"),
+        ("0x1p+-1", "expected ,"),
+        ("0x1p1p1", "expected ,"),
+        ("0" * 200 + "1", "a long one"),  # L_MAXLENNUM of lobject.c
         ("--1", "no number"),
         ("- -1", "no number"),
         ("-nil", "no number"),

@@ -33,6 +33,6 @@ def _calls(command: Command, hosts: set[str]) -> list[Call]:
         before = (None,) * (position - 1)
         for host in hosts:
             # Of a wildcard, some host below the name.
-            named = (*before, host.replace("*", "host", 1))
+            named = (*before, host.replace("*", "host"))
             calls.append(Call(command.section, command.name, named))
     return calls

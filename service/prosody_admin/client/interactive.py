@@ -11,16 +11,18 @@ import sys
 from collections.abc import Callable, Sequence
 
 from prosody_admin.client.asking import at_terminal, confirmed, question_about
+from prosody_admin.client.best_prompt import best_prompt
 from prosody_admin.client.connection import Connection
 from prosody_admin.client.greeting import greeting
 from prosody_admin.client.history import History, Keep, history_path, keep
 from prosody_admin.client.names import Names
 from prosody_admin.client.one_shot import show
-from prosody_admin.client.prompting import Prompt, Suggestion, best_prompt
+from prosody_admin.client.prompting import Prompt, Suggestion
 from prosody_admin.client.reach import connect
 from prosody_admin.client.suggestions import suggestions
 from prosody_admin.client.text import shown
 from prosody_admin.client.unfinished import commands
+from prosody_admin.client.words import line_typed
 from prosody_admin.errors import ClientError, ServiceUnreachableError, UsageError
 from prosody_admin.shell.lines import Help, parse
 
@@ -131,12 +133,12 @@ class Shell:
                 break
         return True
 
-    def _run(self, line: str) -> bool:
+    def _run(self, typed: str) -> bool:
         """Run a line, and say whether it went well."""
-        if not self._agreed(line):
-            _complain("not run")
-            return False
         try:
+            line = line_typed(typed)
+            if not self._agreed(line):
+                raise UsageError("not run")
             result = show(self._service.connection(), line, quiet=self._arguments.quiet)
         except KeyboardInterrupt:
             self._service.close()
@@ -181,7 +183,10 @@ class Shell:
             return ()
 
     def _remember(self, line: str) -> None:
-        where = keep(line)
+        try:
+            where = keep(line_typed(line))
+        except UsageError:
+            where = Keep.SHELL
         if where is Keep.NOWHERE or line.lower() in LEAVE:
             return
         self._prompt.remember(line)

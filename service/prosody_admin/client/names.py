@@ -138,7 +138,7 @@ class Names:
         """Ask a question. Raises ClientError for one that fails, or takes too long."""
         until = self._clock() + QUESTION_SECONDS
         connection = self._connection()
-        pass
+        connection.wait_at_most(QUESTION_SECONDS)
         items: list[_Facts] = []
         try:
             with contextlib.closing(ask(connection, canonical(call))) as answer:

@@ -1,7 +1,5 @@
 """Reading a line at the terminal: with prompt_toolkit, with readline, or with neither of them."""
 
-import os
-import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -53,20 +51,3 @@ class PlainPrompt:
     def leave(self, code: int) -> None:
         """End the process; input() puts the terminal in order."""
         raise SystemExit(code)
-
-
-def best_prompt(lines: Sequence[str], suggest: Suggest) -> Prompt:
-    """Return the best that is installed and that the terminal can do; `lines` are remembered."""
-    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        try:
-            # Here and below: it takes 150 ms, and nobody has to have it.
-            from prosody_admin.client.toolkit_prompt import ToolkitPrompt
-        except ImportError:
-            pass
-        else:
-            return ToolkitPrompt(lines, suggest)
-    try:
-        from prosody_admin.client.readline_prompt import ReadlinePrompt
-    except ImportError:
-        return PlainPrompt()
-    return ReadlinePrompt(lines, suggest)

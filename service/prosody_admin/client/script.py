@@ -1,36 +1,17 @@
-"""Commands from a file or from standard input, one a line.
-
-A line is what `run` takes, or the words of a command, quoted as in a shell. Blank lines and those
-that begin with `#` are passed over.
-"""
+"""Commands from a file or from standard input, one a line; what they mean is in steps.py."""
 
 import argparse
-import re
-import shlex
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from prosody_admin.client.asking import confirmed, question_about
 from prosody_admin.client.exits import ExitCode, code_of_result
 from prosody_admin.client.one_shot import show
 from prosody_admin.client.progress import Progress
 from prosody_admin.client.reach import connect
-from prosody_admin.client.words import line_of
+from prosody_admin.client.steps import Step, steps_of, steps_of_file
 from prosody_admin.errors import UsageError
 from prosody_admin.shell.lines import parse
-
-# A section and a command with white space between: no line of the shell begins so, but for Lua,
-# which `>` can be put before.
-_WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[ \t]+[A-Za-z_]", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One command of a script; `where` is the file's name and the number of the line."""
-
-    where: str
-    line: str
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,34 +24,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--json: what Prosody says is text; only verbs have it")
     if arguments.file in {None, "-"}:
         return _run_all(arguments, steps_of(sys.stdin, "-"), None)
-    steps = _steps_of_file(arguments.file)
+    steps = steps_of_file(arguments.file)
     question = _question(steps)
     if question and not arguments.yes and not confirmed(question):
         raise UsageError("not run")
     return _run_all(arguments, steps, len(steps))
-
-
-def steps_of(lines: Iterable[str], name: str) -> Iterator[Step]:
-    """Go through the commands of a script. Raises UsageError, which names the line."""
-    number = 0
-    try:
-        for number, text in enumerate(lines, 1):
-            line = text.strip()
-            if line and not line.startswith("#"):
-                words = shlex.split(line) if _WORDS.match(line) else [line]
-                yield Step(f"{name}:{number}", line_of(words))
-    except UnicodeDecodeError:
-        raise UsageError(f"{name}:{number + 1}: expected UTF-8") from None
-    except (UsageError, ValueError) as error:  # of shlex: a quotation that does not end
-        raise UsageError(f"{name}:{number}: {error}") from None
-
-
-def _steps_of_file(name: str) -> list[Step]:
-    try:
-        with open(name, encoding="utf-8") as file:
-            return list(steps_of(file, name))
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}") from error
 
 
 def _question(steps: list[Step]) -> str:

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from prosody_admin.client.asking import confirmed, question_about
 from prosody_admin.client.forked import Forked, Lines, Sink, Whole, end_all
-from prosody_admin.client.script import steps_of
+from prosody_admin.client.steps import steps_of_file
 from prosody_admin.client.tables import as_json
 from prosody_admin.client.terminal import Colour, coloured, columns, painted
 from prosody_admin.client.words import line_of
@@ -115,11 +115,7 @@ def _commands(arguments: argparse.Namespace) -> Iterator[str]:
     if arguments.module == "one_shot":
         yield arguments.line if arguments.verb else line_of(arguments.words)
     elif arguments.module == "script" and not _reads_input(arguments):
-        try:
-            with open(arguments.file, encoding="utf-8") as file:
-                yield from (step.line for step in steps_of(file, arguments.file))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{arguments.file}: {error}") from error
+        yield from (step.line for step in steps_of_file(arguments.file))
 
 
 def _reads_input(arguments: argparse.Namespace) -> bool:

@@ -5,6 +5,7 @@ and its arguments, all of them strings. A single word is a line already.
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 
 from prosody_admin.errors import UsageError
@@ -14,6 +15,7 @@ from prosody_admin.shell.flags import read_flags
 from prosody_admin.shell.lines import Call, Help
 from prosody_admin.shell.values import NotLiteralError
 
+_WORDS = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)[ \t]+[A-Za-z_]", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -31,6 +33,20 @@ def line_of(words: Sequence[str]) -> str:
         case [section, command, *arguments]:
             return _command(section, command, arguments)
     raise AssertionError(words)  # a sequence has one of these lengths
+
+
+def line_typed(text: str) -> str:
+    """Return the line that somebody typed: as it stands, or in words, quoted as in a shell.
+
+    In words is what begins with a known section, white space and a name. Raises UsageError.
+    """
+    found = _WORDS.match(text)
+    if not found or found[1] not in {command.section for command in shipped()}:
+        return text
+    try:
+        return line_of(shlex.split(text))
+    except ValueError as error:  # a quotation that does not end
+        raise UsageError(str(error)) from None
 
 
 def _help(topics: Sequence[str]) -> str:

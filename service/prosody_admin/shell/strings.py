@@ -111,7 +111,7 @@ def _long_string(line: bytes, at: int) -> tuple[bytes, int]:
     end = line.find(closing, start)
     if end < 0:
         raise NotLiteralError("a string without its end", at)
-    if newline := _NEWLINE.match(line, start, end):
+    if newline := _NEWLINE.match(line, start):
         start = newline.end()
     # Lua makes \n of any other newline; here they are refused all the same.
     return line[start:end], end + len(closing)
