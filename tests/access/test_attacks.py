@@ -66,6 +66,13 @@ def test_a_pattern_that_takes_long(pattern: str) -> None:
     assert refused(SHIPPED_ROLES["viewer"], f'user:list("example.com", {pattern})')
 
 
+def test_other_characters_of_a_pattern_cost_nothing() -> None:
+    shown = {*map(chr, range(0x20, 0x7F))} - {*'"\\'}
+    viewer = SHIPPED_ROLES["viewer"]
+    costly = {one for one in shown if refused(viewer, f'user:list("example.com", "{one}{one}")')}
+    assert costly == {*"*+-?"}
+
+
 @pytest.mark.parametrize(
     ("denied", "line"),
     [

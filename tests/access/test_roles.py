@@ -74,6 +74,8 @@ def test_characters_of_patterns(template: str, expected: str) -> None:
         ("help", "help user", True),
         ("help", "user:list()", False),
         ("admin/*", 'user:list("b")', False),
+        ("admin/*", "help", False),
+        ("admin/*", ">os.exit()", False),
         ("*:*", "help", False),
         ("*:*", ">os.exit()", False),
         ("@code", ">os.exit()", False),

@@ -9,7 +9,7 @@ from fakes.adminctl import Ended, adminctl
 from fakes.prosody import Conversation, FakeProsody
 from fakes.service import running
 from prosody_admin.client.exits import ExitCode
-from prosody_admin.client.progress import Progress, drawn
+from prosody_admin.client.terminal.progress import Progress, drawn
 from prosody_admin.protocol.stanza import Stanza, repl_result
 
 
@@ -86,7 +86,7 @@ class Terminal(io.StringIO):
 
 
 def test_progress_is_shown_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prosody_admin.client.progress.FIRST_SECONDS", 0.0)
+    monkeypatch.setattr("prosody_admin.client.terminal.progress.FIRST_SECONDS", 0.0)
     file, terminal = io.StringIO(), Terminal()
     for stream in (file, terminal):
         with Progress(stream, 2) as progress:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from prosody_admin.client.completing.word_suggestions import divided
 from prosody_admin.client.verbs import VERBS
-from prosody_admin.client.word_suggestions import divided
 from prosody_admin.shell.catalogue import shipped
 
 COMPLETIONS = Path(__file__).parents[2] / "packaging" / "completions"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from prosody_admin.client.completing.word_suggestions import divided
 from prosody_admin.client.exits import ExitCode
 from prosody_admin.client.verbs import VERBS
-from prosody_admin.client.word_suggestions import divided
 
 PAGE = Path(__file__).parents[2] / "packaging" / "man" / "prosody-adminctl.1"
 PLAIN = PAGE.read_text(encoding="utf-8").replace(r"\-", "-")

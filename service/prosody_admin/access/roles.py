@@ -122,7 +122,7 @@ class Role:
 
 def names_host(call: Call, command: Command | None) -> bool:
     """Return whether a call says which host it is about, as the catalogue has it."""
-    if command is None or not command.hosts:
+    if command is None:
         return False
     first = next(_arguments(call, command.hosts[:1]), None)
     return first is not None

@@ -5,12 +5,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from prosody_admin.client.cells import Align, visible
 from prosody_admin.client.connection import Connection
 from prosody_admin.client.exits import ExitCode, code_of_result
 from prosody_admin.client.reach import connect
-from prosody_admin.client.tables import Column, as_json, rendered
-from prosody_admin.client.terminal import columns, paged
+from prosody_admin.client.terminal.cells import Align, visible
+from prosody_admin.client.terminal.output import columns, paged
+from prosody_admin.client.terminal.tables import Column, as_json, rendered
 from prosody_admin.protocol.structured import Fact
 from prosody_admin.shell.canonical import canonical
 from prosody_admin.shell.lines import Call

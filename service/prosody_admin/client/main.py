@@ -1,36 +1,12 @@
-"""`prosody-adminctl`: its options and verbs. What a verb needs is imported when it is used."""
+"""What `prosody-adminctl` does: the module for it is imported when it is known."""
 
-import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 
-from prosody_admin import __version__
 from prosody_admin.client.exits import code_of_error
-from prosody_admin.client.verbs import COMPLETE, DEFAULT_SOCKET, SOCKET_VARIABLE, VERBS
+from prosody_admin.client.options import parse_arguments
 from prosody_admin.errors import ClientError
-
-_USAGE = "prosody-adminctl [OPTION...] [VERB | SECTION COMMAND] [ARGUMENT...]"
-_DESCRIPTION = """\
-Talk to Prosody through the gate that knows who you are and what you may do, and records it.
-
-  prosody-adminctl                           an interactive shell
-  prosody-adminctl user list example.com     a command of Prosody's shell, in words
-  prosody-adminctl help [SECTION]            what Prosody has to offer
-  prosody-adminctl VERB [OPTION...]          one of these:
-
-"""
-_EPILOG = """\
-Without a command and without a terminal, commands are read from standard input, one a line.
-
-exit codes:
-  0  it went well     1  the command failed     2  the command line is wrong, nothing ran
-  3  it was refused   4  the service or Prosody cannot be reached
-
-environment: PROSODY_ADMIN_SOCKET, NO_COLOR, SYSTEMD_COLORS, SYSTEMD_PAGER; see prosody-adminctl(1)
-"""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -38,97 +14,8 @@ def run(argv: Sequence[str]) -> int:
     try:
         arguments = parse_arguments(argv)
         elsewhere = arguments.host is not None or arguments.machine is not None
-        return int(_module("remote" if elsewhere else arguments.module).run(arguments))
+        module = "elsewhere.remote" if elsewhere else arguments.module
+        return int(importlib.import_module(f"prosody_admin.client.{module}").run(arguments))
     except ClientError as error:
         print(f"prosody-adminctl: {error}", file=sys.stderr)
         return code_of_error(error)
-
-
-def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Return the options, the module to run, and the verb or else the words of a command.
-
-    Ends the process, with the exit code 2, for what is no option, and with 0 after --help.
-    """
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    if arguments.file is not None and arguments.words:
-        parser.error("-f SCRIPT goes with no other command")
-    first, *rest = arguments.words or [""]
-    if first == COMPLETE:
-        arguments.module, arguments.words = "completion", rest
-    elif first in VERBS:
-        arguments.module, summary = VERBS[first]
-        of_verb = argparse.ArgumentParser(
-            prog=f"prosody-adminctl {first}",
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            parents=[_options(argparse.SUPPRESS)],
-            argument_default=argparse.SUPPRESS,
-            allow_abbrev=False,
-        )
-        of_verb.set_defaults(verb=first)
-        module = _module(arguments.module)
-        module.add_arguments(of_verb)
-        arguments.verb = first
-        # `log` joins `--since -1h`, whose -1h argparse takes for an option.
-        of_verb.parse_args(getattr(module, "joined", list)(rest), arguments)
-    else:
-        arguments.module = _module_without_verb(arguments)
-    return arguments
-
-
-def _module_without_verb(arguments: argparse.Namespace) -> str:
-    if arguments.stdio_bridge:
-        return "bridge"
-    if arguments.file is not None:
-        return "script"
-    if arguments.words:
-        return "one_shot"
-    return "interactive" if sys.stdin is not None and sys.stdin.isatty() else "script"
-
-
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"prosody_admin.client.{name}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    verbs = "".join(f"  {name:10} {summary}\n" for name, (_, summary) in VERBS.items())
-    parser = argparse.ArgumentParser(
-        prog="prosody-adminctl",
-        usage=_USAGE,
-        description=_DESCRIPTION + verbs,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[_options(None)],
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("-f", "--file", metavar="SCRIPT", help="run commands from a file, one a line; - is stdin")
-    add("--keep-going", action="store_true", help="go on with a script after an error")
-    add("-y", "--yes", action="store_true", help="do not ask before a command destroys something")
-    add("--version", action="version", version=f"prosody-admin {__version__}")
-    add("--stdio-bridge", action="store_true", help=argparse.SUPPRESS)
-    add("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    parser.set_defaults(verb="")
-    return parser
-
-
-def _options(default: str | None) -> argparse.ArgumentParser:
-    """Return what stands before the command, and behind a verb as well.
-
-    With `default` SUPPRESS, what is not given leaves what was given before.
-    """
-    options = argparse.ArgumentParser(add_help=False, argument_default=default)
-    off, add = default or False, options.add_argument
-    socket = default or os.environ.get(SOCKET_VARIABLE) or DEFAULT_SOCKET
-
-    def switch(*names: str, text: str) -> None:
-        add(*names, action="store_true", default=off, help=text)
-
-    add("-H", "--host", metavar="[USER@]HOST,...", help="on other hosts, over ssh")
-    add("-M", "--machine", metavar="CONTAINER", help="in a local container")
-    add("--json", choices=("short", "pretty"), help="what verbs say as JSON")
-    switch("--no-legend", text="tables without headings and totals")
-    switch("--no-pager", text="do not pipe long output into a pager")
-    switch("-q", "--quiet", text="only output, without the result that says OK")
-    add("--socket", metavar="PATH", default=socket, help=f"instead of {DEFAULT_SOCKET}")
-    return options

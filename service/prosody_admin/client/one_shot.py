@@ -4,12 +4,12 @@ import argparse
 import sys
 
 from prosody_admin.client.answers import Output, Result
-from prosody_admin.client.asking import ask_password, confirmed, question_about
 from prosody_admin.client.connection import Connection
 from prosody_admin.client.exits import ExitCode, code_of_result
 from prosody_admin.client.reach import connect
-from prosody_admin.client.terminal import columns
-from prosody_admin.client.text import shown
+from prosody_admin.client.terminal.asking import ask_password, confirmed, question_about
+from prosody_admin.client.terminal.output import columns
+from prosody_admin.client.terminal.text import shown
 from prosody_admin.client.words import line_of
 from prosody_admin.errors import UsageError
 from prosody_admin.shell.lines import parse

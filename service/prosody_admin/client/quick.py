@@ -88,7 +88,7 @@ def _exchange(sock: socket, line: str) -> Iterator[Stanza]:
     """Send a line and go through what comes back; ends with the stream."""
     width = ""
     if sys.stdout.isatty():
-        from prosody_admin.client.terminal import columns
+        from prosody_admin.client.terminal.output import columns
 
         width = f" width='{columns(sys.stdout)}'"
     sock.sendall(f"{_HEADER}<repl-input{width} repl='0'>{_escaped(line)}</repl-input>".encode())
@@ -139,7 +139,7 @@ class _Reader:
 
 
 def _answer(sock: socket, question: dict[str, str]) -> None:
-    from prosody_admin.client.asking import ask_password
+    from prosody_admin.client.terminal.asking import ask_password
 
     kind = question.get("type", "")
     answer = ask_password(kind)
@@ -161,7 +161,7 @@ def _result(attributes: dict[str, str], text: str) -> int:
 def _print(text: str, *, failed: bool, ends_line: bool) -> None:
     stream = sys.stderr if failed else sys.stdout
     if stream.isatty():
-        from prosody_admin.client.text import shown
+        from prosody_admin.client.terminal.text import shown
 
         text = shown(text, stream, wrong=failed)
     print(text, end="\n" if ends_line else "", file=stream, flush=True)

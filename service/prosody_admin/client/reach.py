@@ -14,7 +14,9 @@ def connect(arguments: argparse.Namespace) -> Connection:
     """Return an open connection. Raises UsageError and ServiceUnreachableError."""
     if arguments.host is None and arguments.machine is None:
         return Connection.to(arguments.socket)
-    from prosody_admin.client.remote import bridge  # here: most commands have no use for it
+    from prosody_admin.client.elsewhere.remote import (
+        bridge,  # here: most commands have no use for it
+    )
 
     try:
         return Connection.through(bridge(arguments), REMOTE_SECONDS)

@@ -4,12 +4,12 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-from prosody_admin.client.asking import confirmed, question_about
 from prosody_admin.client.exits import ExitCode, code_of_result
 from prosody_admin.client.one_shot import show
-from prosody_admin.client.progress import Progress
 from prosody_admin.client.reach import connect
 from prosody_admin.client.steps import Step, steps_of, steps_of_file
+from prosody_admin.client.terminal.asking import confirmed, question_about
+from prosody_admin.client.terminal.progress import Progress
 from prosody_admin.errors import UsageError
 from prosody_admin.shell.lines import parse
 

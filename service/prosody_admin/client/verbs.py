@@ -7,7 +7,7 @@ SOCKET_VARIABLE = "PROSODY_ADMIN_SOCKET"
 """The variable of the environment that names another socket where no option does."""
 
 VERBS = {
-    "shell": ("interactive", "the interactive shell, as without any command"),
+    "shell": ("prompt.interactive", "the interactive shell, as without any command"),
     "run": ("one_shot", "run one line as it stands"),
     "status": ("about", "how the service is doing"),
     "sessions": ("about", "who is connected to the service"),
@@ -15,7 +15,7 @@ VERBS = {
     "whoami": ("about", "who you are to the service"),
     "rights": ("about", "what you may do"),
     "explain": ("about", "whether you may run a line, and by which rule"),
-    "log": ("audit_log", "who did what: the record in the journal"),
+    "log": ("journal.audit_log", "who did what: the record in the journal"),
 }
 """Each verb's module in this package, and what it does in a few words.
 

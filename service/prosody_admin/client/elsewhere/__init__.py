@@ -1,0 +1,1 @@
+"""Other hosts and containers."""
