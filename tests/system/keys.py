@@ -22,11 +22,6 @@ def at_own_terminal(machine: Machine, *argv: str) -> Iterator[Terminal]:
         yield terminal
 
 
-def press(terminal: Terminal, key: str) -> None:
-    """Press a key, without Return."""
-    terminal.press(key)
-
-
 def interrupt(terminal: Terminal) -> int:
     """Press Ctrl-C until the command has ended, and return its exit status.
 

@@ -10,7 +10,7 @@ import pytest
 from prosody_admin.records import MessageId
 from system.conftest import CHECKOUT
 from system.gate import SERVICE_UNIT, STUB, THROUGH, THROUGH_UNPRIVILEGED
-from system.keys import CONTROL_C, at_own_terminal, press
+from system.keys import CONTROL_C, at_own_terminal
 from system.machine import Machine, wait_until
 from system.terminal import at_terminal
 
@@ -153,7 +153,7 @@ def test_following_until_ctrl_c(gate: Machine) -> None:
         terminal.expect(r"TIME +SESSION +USER +EVENT\n.*\n")  # it has begun
         session = refused(gate)
         terminal.expect(rf"{session}/1 +helpdesk +refused   server:shutdown, by default\n")
-        press(terminal, CONTROL_C)
+        terminal.press(CONTROL_C)
         assert terminal.ended() == 130
 
 

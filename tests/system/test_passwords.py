@@ -8,7 +8,7 @@ import pytest
 
 from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS
 from system.gate import SERVICE_UNIT, SOCKET, THROUGH, directly, through
-from system.keys import CONTROL_D, at_own_terminal, interrupt, press
+from system.keys import CONTROL_D, at_own_terminal, interrupt
 from system.machine import HERE, Machine
 from system.terminal import Terminal, at_terminal
 
@@ -98,7 +98,7 @@ def test_an_empty_one_is_one(gate: Machine) -> None:
 def test_cancelled(gate: Machine) -> None:
     with at_own_terminal(gate, *THROUGH, f'user:create("{ACCOUNT}")') as terminal:
         terminal.expect("Enter new password: ")
-        press(terminal, CONTROL_D)
+        terminal.press(CONTROL_D)
         terminal.expect("Error: cancelled")
         assert terminal.ended() == 1
     assert not exists(gate)
@@ -117,7 +117,7 @@ def test_cancelled_in_a_session_which_goes_on(gate: Machine) -> None:
         terminal.expect("prosody> ")
         terminal.type(f'user:create("{ACCOUNT}")')
         terminal.expect("Enter new password: ")
-        press(terminal, CONTROL_D)
+        terminal.press(CONTROL_D)
         terminal.expect("Error: cancelled")
         terminal.expect("prosody> ")
         terminal.type(f'user:create("{ACCOUNT}")')
