@@ -115,12 +115,12 @@ def _sessions(items: Sequence[Facts], arguments: argparse.Namespace) -> str:
     return rendered(_SESSIONS, rows, noun="session", cells=cells, legend=legend)
 
 
-def _rights(items: Sequence[Facts], _: argparse.Namespace) -> str:
+def _rights(items: Sequence[Facts], arguments: argparse.Namespace) -> str:
     if not items:
         return "No role is granted to you.\n"
     if items[0].get("unlimited"):
         return "You may do everything.\n"
-    return "\n".join(map(_block, items))
+    return _facts(items, arguments)
 
 
 def _facts(items: Sequence[Facts], _: argparse.Namespace) -> str:

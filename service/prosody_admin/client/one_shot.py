@@ -5,14 +5,13 @@ import sys
 
 from prosody_admin.client.answers import Output, Result
 from prosody_admin.client.connection import Connection
-from prosody_admin.client.exits import ExitCode, code_of_result
+from prosody_admin.client.exits import code_of_result
 from prosody_admin.client.reach import connect
-from prosody_admin.client.terminal.asking import ask_password, confirmed, question_about
+from prosody_admin.client.terminal.asking import agree, ask_password, question_about
 from prosody_admin.client.terminal.output import columns
 from prosody_admin.client.terminal.text import shown
 from prosody_admin.client.words import line_of
 from prosody_admin.errors import UsageError
-from prosody_admin.shell.lines import parse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,21 +22,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the line that is given, or that the words of the command line are.
 
-    Raises UsageError for words that are no command, and other ClientErrors.
+    A destructive one is asked about first, at a terminal. Raises UsageError for words that are no
+    command, and other ClientErrors.
     """
-    return run_line(arguments, arguments.line if arguments.verb else line_of(arguments.words))
-
-
-def run_line(arguments: argparse.Namespace, line: str) -> int:
-    """Connect and run one line; a destructive one is asked about first, at a terminal."""
-    if arguments.json:
-        raise UsageError("--json: what Prosody says is text; only verbs have it")
-    question = question_about(parse(line))
-    if question and not arguments.yes and not confirmed(question):
-        print("prosody-adminctl: not run", file=sys.stderr)
-        return ExitCode.USAGE
+    line = arguments.line if arguments.verb else line_of(arguments.words)
+    refuse_json(arguments)
+    if not arguments.yes:
+        agree(question_about(line))
     with connect(arguments) as connection:
         return code_of_result(show(connection, line, quiet=arguments.quiet))
+
+
+def refuse_json(arguments: argparse.Namespace) -> None:
+    """Raise UsageError for --json where Prosody answers."""
+    if arguments.json:
+        raise UsageError("--json: what Prosody says is text; only verbs have it")
 
 
 def show(connection: Connection, line: str, *, quiet: bool = False) -> Result:

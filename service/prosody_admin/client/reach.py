@@ -14,9 +14,8 @@ def connect(arguments: argparse.Namespace) -> Connection:
     """Return an open connection. Raises UsageError and ServiceUnreachableError."""
     if arguments.host is None and arguments.machine is None:
         return Connection.to(arguments.socket)
-    from prosody_admin.client.elsewhere.remote import (
-        bridge,  # here: most commands have no use for it
-    )
+    # Here: most commands have no use for it.
+    from prosody_admin.client.elsewhere.remote import bridge
 
     try:
         return Connection.through(bridge(arguments), REMOTE_SECONDS)

@@ -5,13 +5,11 @@ import sys
 from collections.abc import Iterable
 
 from prosody_admin.client.exits import ExitCode, code_of_result
-from prosody_admin.client.one_shot import show
+from prosody_admin.client.one_shot import refuse_json, show
 from prosody_admin.client.reach import connect
 from prosody_admin.client.steps import Step, steps_of, steps_of_file
-from prosody_admin.client.terminal.asking import confirmed, question_about
+from prosody_admin.client.terminal.asking import agree, question_about
 from prosody_admin.client.terminal.progress import Progress
-from prosody_admin.errors import UsageError
-from prosody_admin.shell.lines import parse
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,24 +18,22 @@ def run(arguments: argparse.Namespace) -> int:
     The exit code is the highest. A file that has a line that cannot be used does not run at all.
     Raises ClientError.
     """
-    if arguments.json:
-        raise UsageError("--json: what Prosody says is text; only verbs have it")
+    refuse_json(arguments)
     if arguments.file in {None, "-"}:
         return _run_all(arguments, steps_of(sys.stdin, "-"), None)
     steps = steps_of_file(arguments.file)
-    question = _question(steps)
-    if question and not arguments.yes and not confirmed(question):
-        raise UsageError("not run")
+    if not arguments.yes:
+        agree(_question(steps))
     return _run_all(arguments, steps, len(steps))
 
 
 def _question(steps: list[Step]) -> str:
-    destructive = [step for step in steps if question_about(parse(step.line))]
-    if not destructive:
+    questions = [(step.where, asked) for step in steps if (asked := question_about(step.line))]
+    if not questions:
         return ""
-    first, count = destructive[0], len(destructive)
+    (where, first), count = questions[0], len(questions)
     more = f" and {count - 1} more such lines" if count > 1 else ""
-    return f"{first.where}: {question_about(parse(first.line)).removesuffix('?')}{more}?"
+    return f"{where}: {first.removesuffix('?')}{more}?"
 
 
 def _run_all(arguments: argparse.Namespace, steps: Iterable[Step], total: int | None) -> int:

@@ -10,12 +10,11 @@ from typing import TextIO
 
 from prosody_admin.client.elsewhere.forked import Forked, Lines, Sink, Whole, end_all
 from prosody_admin.client.steps import steps_of_file
-from prosody_admin.client.terminal.asking import confirmed, question_about
+from prosody_admin.client.terminal.asking import agree, question_about
 from prosody_admin.client.terminal.output import Colour, coloured, columns, painted
 from prosody_admin.client.terminal.tables import as_json
 from prosody_admin.client.words import line_of
 from prosody_admin.errors import UsageError
-from prosody_admin.shell.lines import parse
 
 AT_ONCE = 16
 """Hosts at the same time; the others wait for their turn."""
@@ -38,8 +37,8 @@ def run_on(hosts: Sequence[str], arguments: argparse.Namespace, work: Work) -> i
     Every process returns from here: those that do the work with what it returned.
     """
     _check(arguments)
-    if not _agreed(hosts, arguments):
-        raise UsageError("not run")
+    if not arguments.yes:
+        agree(_question(hosts, arguments))
     stdin = _kept_input(arguments)
     outputs = {host: _output(host, hosts, arguments) for host in hosts}
     cells = columns(sys.stdout)
@@ -99,15 +98,13 @@ def _room(hosts: Sequence[str]) -> int:
     return max(map(len, hosts)) + len(": ")
 
 
-def _agreed(hosts: Sequence[str], arguments: argparse.Namespace) -> bool:
-    """Ask once for all hosts before something is destroyed, where somebody can be asked."""
-    if arguments.yes:
-        return True
-    questions = list(filter(None, (question_about(parse(line)) for line in _commands(arguments))))
+def _question(hosts: Sequence[str], arguments: argparse.Namespace) -> str:
+    """Return what to ask once for all hosts before something is destroyed; "" for nothing."""
+    questions = list(filter(None, map(question_about, _commands(arguments))))
     if not questions:
-        return True
+        return ""
     more = f" (and {len(questions) - 1} more such lines)" if len(questions) > 1 else ""
-    return confirmed(f"On {', '.join(hosts)}: {questions[0]}{more}")
+    return f"On {', '.join(hosts)}: {questions[0]}{more}"
 
 
 def _commands(arguments: argparse.Namespace) -> Iterator[str]:

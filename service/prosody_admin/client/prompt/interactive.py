@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 from prosody_admin.client.completing.names import Names
 from prosody_admin.client.completing.suggestions import suggestions
 from prosody_admin.client.connection import Connection
-from prosody_admin.client.one_shot import show
+from prosody_admin.client.one_shot import refuse_json, show
 from prosody_admin.client.prompt.best_prompt import best_prompt
 from prosody_admin.client.prompt.greeting import greeting
 from prosody_admin.client.prompt.history import History, Keep, history_path, keep
 from prosody_admin.client.prompt.prompting import Prompt, Suggestion
 from prosody_admin.client.prompt.unfinished import commands
 from prosody_admin.client.reach import connect
-from prosody_admin.client.terminal.asking import at_terminal, confirmed, question_about
+from prosody_admin.client.terminal.asking import agree, at_terminal, question_about
 from prosody_admin.client.terminal.text import shown
 from prosody_admin.client.words import line_typed
 from prosody_admin.errors import ClientError, ServiceUnreachableError, UsageError
@@ -40,8 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the shell until it is left. Raises ClientError, also when nothing can be reached."""
     if not at_terminal():
         raise UsageError("shell: needs a terminal; for commands from a file there is -f")
-    if arguments.json:
-        raise UsageError("--json: what Prosody says is text; only verbs have it")
+    refuse_json(arguments)
     with contextlib.closing(Service(lambda: connect(arguments))) as service:
         connection = service.connection()
         if not arguments.quiet:
@@ -137,8 +136,8 @@ class Shell:
         """Run a line, and say whether it went well."""
         try:
             line = line_typed(typed)
-            if not self._agreed(line):
-                raise UsageError("not run")
+            if not self._arguments.yes:
+                _agree(question_about(line))
             result = show(self._service.connection(), line, quiet=self._arguments.quiet)
         except KeyboardInterrupt:
             self._service.close()
@@ -151,16 +150,6 @@ class Shell:
         if parse(line) == Help():
             print(_OF_THE_SHELL)
         return result.ok
-
-    def _agreed(self, line: str) -> bool:
-        question = question_about(parse(line))
-        if not question or self._arguments.yes:
-            return True
-        try:
-            return confirmed(question)
-        except KeyboardInterrupt:
-            print(file=sys.stderr)
-            return False
 
     def _suggest(self, before: str) -> Sequence[Suggestion]:
         return suggestions(before, self._names)
@@ -200,6 +189,15 @@ class Shell:
         self._history = None
         where = f"{error.filename}: " if error.filename else ""
         _complain(f"lines will not be kept for the next time: {where}{error.strerror}")
+
+
+def _agree(question: str) -> None:
+    """Ask; Ctrl-C is a no. Raises UsageError for that."""
+    try:
+        agree(question)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # behind the ^C
+        raise UsageError("not run") from None
 
 
 def _complain(message: str) -> None:

@@ -4,8 +4,9 @@ import sys
 from getpass import getpass
 
 from prosody_admin.client.destructive import DESTRUCTIVE
+from prosody_admin.errors import UsageError
 from prosody_admin.shell.canonical import written
-from prosody_admin.shell.lines import Call, Line
+from prosody_admin.shell.lines import Call, parse
 
 
 def ask_password(kind: str) -> str | None:
@@ -28,15 +29,21 @@ def ask_password(kind: str) -> str | None:
     return password
 
 
-def question_about(line: Line) -> str:
+def question_about(line: str) -> str:
     """Return what to ask before `line` runs, "" for a line that nobody needs to be asked about."""
-    match line:
-        case Call(section=section, command=command) if (section, command) in DESTRUCTIVE:
+    match parse(line):
+        case Call(section=section, command=command) as call if (section, command) in DESTRUCTIVE:
             # Passwords are no arguments of these.
-            arguments = ", ".join(map(written, line.arguments))
+            arguments = ", ".join(map(written, call.arguments))
             return f"Really run {section}:{command}({arguments})?"
         case _:
             return ""
+
+
+def agree(question: str) -> None:
+    """Ask a question, unless it is "". Raises UsageError for a no."""
+    if question and not confirmed(question):
+        raise UsageError("not run")
 
 
 def confirmed(question: str) -> bool:
