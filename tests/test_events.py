@@ -1,5 +1,7 @@
 """Handlers by name and priority; the first result wins."""
 
+import inspect
+
 import pytest
 
 from prosody_admin.events import Events, Handler
@@ -112,3 +114,25 @@ async def test_a_dispatch_under_way_is_not_changed() -> None:
     events.unhook("event", hooks_and_unhooks)
     await events.dispatch("event", 2)
     assert called == ["first 1", "last 1", "late 2"]
+
+
+@pytest.mark.parametrize("last_is_async", [True, False])
+async def test_begin_waits_from_the_first_async_handler_on(last_is_async: bool) -> None:
+    async def later(value: object) -> object:
+        return value if value == "asked" else None
+
+    async def passes(_: object) -> None:
+        return None
+
+    events = Events()
+    events.hook("event", passes, 2)
+    events.hook("event", later if last_is_async else str.upper)
+    begun = events.begin("event", "asked")
+    assert inspect.isawaitable(begun)
+    assert await begun == ("asked" if last_is_async else "ASKED")
+
+
+async def test_begin_is_done_at_once_where_nobody_waits() -> None:
+    events = Events()
+    events.hook("event", str.upper)
+    assert events.begin("event", "value") == "VALUE"

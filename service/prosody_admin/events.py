@@ -7,7 +7,7 @@ is not None ends the dispatch and is its result. A handler may be plain or `asyn
 
 import inspect
 from bisect import insort
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,13 +64,15 @@ class Events:
         None means that no handler wanted it. What a handler raises passes through, and the
         handlers after it are not called.
         """
-        for hook in self._hooks.get(event, ()):
-            result = hook.handler(value)
-            if inspect.isawaitable(result):
-                result = await result
-            if result is not None:
-                return result
-        return None
+        result = self.begin(event, value)
+        return await result if inspect.isawaitable(result) else result
+
+    def begin(self, event: str, value: object) -> object | Awaitable[object] | None:
+        """Like `dispatch`, for who has no time to wait: the result, or an awaitable of it.
+
+        It is awaitable from the first `async` handler on, and has to be awaited then.
+        """
+        return _first_result(iter(self._hooks.get(event, ())), value)
 
     def _keep(self, event: str, wanted: Callable[[_Hook], bool]) -> None:
         hooks = [hook for hook in self._hooks.get(event, ()) if wanted(hook)]
@@ -78,3 +80,24 @@ class Events:
             self._hooks[event] = hooks
         else:
             self._hooks.pop(event, None)
+
+
+def _first_result(hooks: Iterator[_Hook], value: object) -> object | Awaitable[object] | None:
+    for hook in hooks:
+        result = hook.handler(value)
+        if inspect.isawaitable(result):
+            return _awaited_or_next(result, hooks, value)
+        if result is not None:
+            return result
+    return None
+
+
+async def _awaited_or_next(
+    awaitable: Awaitable[object], hooks: Iterator[_Hook], value: object
+) -> object | None:
+    result = await awaitable
+    if result is None:
+        result = _first_result(hooks, value)
+        if inspect.isawaitable(result):
+            result = await result
+    return result

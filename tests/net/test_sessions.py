@@ -178,15 +178,36 @@ async def test_an_attendant_that_fails_ends_the_session_with_a_result() -> None:
     assert attendant.closed == ["internal error (session 1)"]
 
 
-async def test_a_command_cancelled_before_it_began_has_a_result_too() -> None:
-    async with served(Obliging()) as (session, client):
+async def test_a_cancelled_command_that_nobody_answers_has_a_result_too() -> None:
+    class Silent(Obliging):
+        async def dispatch(self, session: Session, stanza: Stanza) -> None:
+            await asyncio.get_running_loop().create_future()
+
+    async with served(Silent()) as (session, client):
         await client.enter("a()")
         await until(lambda: session._running is not None)
         session.end(STOPPING)
         session.cancel_command()
         stanzas, condition = await client.last_words()
-    assert stanzas == [repl_result("Error: stopping", error=True)]
-    assert condition == "system-shutdown"
+        assert stanzas == [repl_result("Error: stopping", error=True)]
+        assert condition == "system-shutdown"
+
+
+async def test_a_command_cancelled_before_it_began_begins_and_can_answer() -> None:
+    class Begun(Obliging):
+        async def dispatch(self, session: Session, stanza: Stanza) -> None:
+            try:
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                session.send(repl_result("recorded and cancelled"))
+
+    async with served(Begun()) as (session, client):
+        await client.enter("a()")
+        await until(lambda: session._running is not None)
+        session.end(STOPPING)
+        session.cancel_command()
+        stanzas, _ = await client.last_words()
+        assert stanzas == [repl_result("recorded and cancelled")]
 
 
 async def test_the_first_ending_stays() -> None:

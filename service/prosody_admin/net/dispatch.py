@@ -4,9 +4,11 @@ This wrapper is not a handler, so that no handler can outrank it.
 """
 
 import asyncio
+import inspect
 import traceback
-from collections.abc import Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from prosody_admin.access.policy import Policy, Verdict
 from prosody_admin.access.record import Account, account_of
@@ -57,9 +59,16 @@ class SessionEvent:
 
 @dataclass(slots=True)
 class _Running:
-    """A command that a module is at work on; `withdrawn` is why its caller may not have it now."""
+    """A command that a module is at work on: since when, and what was sent to its session before.
+
+    `withdrawn` is why its caller may not have it now.
+    """
 
     request: Request
+    account: Account
+    started: float
+    bytes_before: int
+    lines_before: int
     withdrawn: Refusal | None = None
 
 
@@ -103,69 +112,59 @@ class Dispatcher:
             seconds = asyncio.get_running_loop().time() - session.started
             self._audit.session_closed(session, reason, seconds)
 
-    async def dispatch(self, session: Session, stanza: Stanza) -> None:
-        """Answer `stanza`: with what a module says, or with why none was asked."""
-        # Nothing is waited for from here until `_running` has the command: no reload is missed.
+    def dispatch(self, session: Session, stanza: Stanza) -> Coroutine[Any, Any, None] | None:
+        """Answer `stanza`: with what a module says, or with why none was asked.
+
+        What a module takes its time for is returned, to be run. Nothing else is waited for in
+        here, so that neither a reload nor an end can come between the verdict and the command.
+        """
         policy = self._policy
         line = parse(stanza.text, policy.catalogue) if _has_line(stanza) else None
         request = Request(event_name(stanza), line)
         account = account_of(request, policy.catalogue)
         verdict = policy.authorise(session.identity, request)
         if refusal := _refusal(session, stanza) or _denial(verdict) or _absence(session):
-            self._audit.command_refused(session, account, refusal)
-            session.send(failed_result(f"Error: {refusal.text}", REFUSED))
+            self._refuse(session, account, refusal)
             if session.refusal:
                 session.end(Ending("resource-constraint", session.refusal))
-            return
-        text = stanza.text
-        if line is not None and not isinstance(line, RawLua):
-            text = canonical(line, policy.catalogue)
+            return None
         try:
             self._audit.command_started(session, account, verdict)
         except JournalUnavailableError:
             # This record waits for the journal, and says then what did not run meanwhile.
             refusal = Refusal("unrecorded", "refused, it cannot be recorded now")
-            self._audit.command_refused(session, account, refusal)
-            session.send(failed_result(f"Error: {refusal.text}", REFUSED))
-            return
-        await self._run(AdminEvent(session, stanza, line, text), request, account)
+            self._refuse(session, account, refusal)
+            return None
+        text = stanza.text
+        if line is not None and not isinstance(line, RawLua):
+            text = canonical(line, policy.catalogue)
+        return self._run(AdminEvent(session, stanza, line, text), request, account)
 
-    async def _run(self, event: AdminEvent, request: Request, account: Account) -> None:
+    def _refuse(self, session: Session, account: Account, refusal: Refusal) -> None:
+        self._audit.command_refused(session, account, refusal)
+        session.send(failed_result(f"Error: {refusal.text}", REFUSED))
+
+    def _run(
+        self, event: AdminEvent, request: Request, account: Account
+    ) -> Coroutine[Any, Any, None] | None:
+        session = event.session
         clock = asyncio.get_running_loop().time
-        session, started = event.session, clock()
-        bytes_before, lines_before = session.sent_bytes, session.sent_lines
-        running = self._running[session] = _Running(request)
+        running = _Running(request, account, clock(), session.sent_bytes, session.sent_lines)
         try:
-            answer, outcome = await self._answer(event, running)
-        finally:
-            del self._running[session]
-        try:
-            for stanza in answer:
-                session.send(stanza)
-        except StanzaError:  # of a module that did not sanitise what it says
-            self._audit.handler_failed(session, request.event, traceback.format_exc())
-            answer, outcome = [_internal_error(session)], "failed"
-            session.send(answer[0])
-        self._audit.command_finished(
-            session,
-            account,
-            Outcome(
-                outcome,
-                error="" if outcome == "ok" else answer[-1].text,
-                withdrawn=running.withdrawn if outcome == "cancelled" else None,
-                seconds=clock() - started,
-                sent_bytes=session.sent_bytes - bytes_before,
-                sent_lines=session.sent_lines - lines_before,
-            ),
-        )
+            result = self._events.begin(request.event, event)
+            if inspect.isawaitable(result):
+                self._running[session] = running
+                return self._wait(event, running, result)
+            answer, outcome = _answered(result, event.line)
+        except Exception as error:  # noqa: BLE001 - a module may raise anything; it ends here
+            answer, outcome = self._failed(session, running, error)
+        self._finish(session, running, answer, outcome)
+        return None
 
-    async def _answer(self, event: AdminEvent, running: _Running) -> tuple[list[Stanza], str]:
-        """Return what the client gets and how it went, in a word."""
-        session, name = event.session, running.request.event
+    async def _wait(self, event: AdminEvent, running: _Running, result: Awaitable[object]) -> None:
+        session = event.session
         try:
-            answer = _stanzas(await self._events.dispatch(name, event), event.line)
-        except CommandError as error:
-            return [failed_result(f"Error: {error}", error.failure)], "error"
+            answer, outcome = _answered(await result, event.line)
         except asyncio.CancelledError:
             reason = "the client is gone"
             if running.withdrawn is not None:
@@ -173,14 +172,44 @@ class Dispatcher:
             elif session.ending is not None:
                 reason = session.ending.reason
             text = f"Error: {reason}; the outcome is unknown"
-            return [repl_result(text, error=True)], "cancelled"
-        except Exception:  # noqa: BLE001 - a module may raise anything; it ends here, recorded
-            self._audit.handler_failed(session, name, traceback.format_exc())
-            return [_internal_error(session)], "failed"
-        if answer is None:
-            return [repl_result(UNHANDLED, error=True)], "error"
-        failed = any(stanza.get("type") == "error" for stanza in answer)
-        return answer, "error" if failed else "ok"
+            answer, outcome = [repl_result(text, error=True)], "cancelled"
+        except Exception as error:  # noqa: BLE001 - as above
+            answer, outcome = self._failed(session, running, error)
+        finally:
+            del self._running[session]
+        self._finish(session, running, answer, outcome)
+
+    def _failed(
+        self, session: Session, running: _Running, error: Exception
+    ) -> tuple[list[Stanza], str]:
+        """Return what the client gets for what a handler raised; the journal gets the rest."""
+        if isinstance(error, CommandError):
+            return [failed_result(f"Error: {error}", error.failure)], "error"
+        trace = "".join(traceback.format_exception(error))
+        self._audit.handler_failed(session, running.request.event, trace)
+        return [_internal_error(session)], "failed"
+
+    def _finish(
+        self, session: Session, running: _Running, answer: list[Stanza], outcome: str
+    ) -> None:
+        try:
+            for stanza in answer:
+                session.send(stanza)
+        except StanzaError as error:  # of a module that did not sanitise what it says
+            answer, outcome = self._failed(session, running, error)
+            session.send(answer[0])
+        self._audit.command_finished(
+            session,
+            running.account,
+            Outcome(
+                outcome,
+                error="" if outcome == "ok" else answer[-1].text,
+                withdrawn=running.withdrawn if outcome == "cancelled" else None,
+                seconds=asyncio.get_running_loop().time() - running.started,
+                sent_bytes=session.sent_bytes - running.bytes_before,
+                sent_lines=session.sent_lines - running.lines_before,
+            ),
+        )
 
     async def _announce(self, event: str, session: Session) -> None:
         try:
@@ -239,6 +268,15 @@ def _streams(request: Request, catalogue: Catalogue) -> bool:
 def _internal_error(session: Session) -> Stanza:
     """Return all that a client gets to know of an exception; the journal has the rest."""
     return repl_result(f"Error: internal error (session {session.id})", error=True)
+
+
+def _answered(result: object, line: Line | None) -> tuple[list[Stanza], str]:
+    """Return what the client gets and how it went, in a word."""
+    answer = _stanzas(result, line)
+    if answer is None:
+        return [repl_result(UNHANDLED, error=True)], "error"
+    failed = any(stanza.get("type") == "error" for stanza in answer)
+    return answer, "error" if failed else "ok"
 
 
 def _stanzas(result: object, line: Line | None) -> list[Stanza] | None:

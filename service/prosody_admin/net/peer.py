@@ -1,5 +1,6 @@
 """Who is on the other end of an accepted connection: asked of the kernel, once."""
 
+import os
 import pwd
 import re
 import select
@@ -35,7 +36,7 @@ class Peer:
         if self.pidfd is None:
             return True
         try:
-            uid = _effective_uid(proc / str(self.identity.pid))
+            uid = _effective_uid(f"{proc}/{self.identity.pid}", self.identity.uid)
         except OSError:  # gone, or at the limit of descriptors: the pidfd knows
             uid = self.identity.uid
         return uid == self.identity.uid and _is_alive(self.pidfd)
@@ -95,9 +96,15 @@ def _is_alive(process: File) -> bool:
         return not ended.poll(0)
 
 
-def _effective_uid(directory: Path) -> int | None:
-    """Read the effective uid of a process (proc_pid_status(5)). Raises OSError if it is gone."""
-    status = (directory / "status").read_text(encoding="utf-8", errors="replace")
+def _effective_uid(directory: str, expected: int) -> int | None:
+    """Return the effective uid of a process. Raises OSError if it is gone.
+
+    Its directory belongs to it, which is cheap to ask, but to root where its memory may not be
+    dumped (proc_pid(5)); `status` says it either way.
+    """
+    if expected != 0 and os.stat(directory).st_uid == expected:
+        return expected
+    status = Path(directory, "status").read_text(encoding="utf-8", errors="replace")
     found = re.search(r"^Uid:\t\d+\t(\d+)", status, re.MULTILINE | re.ASCII)
     return int(found[1]) if found else None
 

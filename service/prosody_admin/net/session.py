@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from prosody_admin.access.identity import Identity
 from prosody_admin.descriptors import DeferredFdCloser, File
@@ -52,8 +52,11 @@ class Attendant(Protocol):
     async def session_opened(self, session: "Session") -> None:
         """The stream is open."""
 
-    async def dispatch(self, session: "Session", stanza: Stanza) -> None:
-        """Answer one stanza, whatever happens; a cancelled one is answered with why."""
+    def dispatch(self, session: "Session", stanza: Stanza) -> Coroutine[Any, Any, None] | None:
+        """Answer one stanza, whatever happens: now, or by what is returned and has to be run.
+
+        A cancelled one is answered with why.
+        """
 
     async def session_closed(self, session: "Session", reason: str) -> None:
         """It is over; called exactly once, also for a stream that never opened."""
@@ -118,8 +121,9 @@ class Session:
 
     def send(self, stanza: Stanza) -> None:
         """Send `stanza` to the client; dropped when it is gone."""
-        self.sent_bytes += len(stanza.text.encode())
-        self.sent_lines += stanza.text.count("\n") + (stanza.get("eol") != "0")
+        text = stanza.text
+        self.sent_bytes += len(text.encode())
+        self.sent_lines += text.count("\n") + (stanza.get("eol") != "0")
         self.connection.send(stanza)
 
     def ask(self, question: Stanza, answered: Answered) -> None:
@@ -143,7 +147,8 @@ class Session:
     def cancel_command(self) -> None:
         """Stop waiting for the running command; it is answered with why."""
         if self._running is not None:
-            self._running.cancel()
+            # Not now: a task that has not begun would end without a word about its command.
+            asyncio.get_running_loop().call_soon(self._running.cancel)
 
     async def run(self) -> None:
         """Serve the client until it is over."""
@@ -151,7 +156,7 @@ class Session:
             await self._serve()
         finally:
             if self._running is not None:
-                self._running.cancel()
+                self.cancel_command()
                 await asyncio.wait({self._running})
             self.connection.abort("the session was cut off")  # nothing after an orderly close
             await self.connection.wait_closed()
@@ -197,11 +202,14 @@ class Session:
 
     async def _answer(self, stanza: Stanza) -> None:
         self.commands += 1
-        self._running = asyncio.create_task(self._attendant.dispatch(self, stanza))
+        rest = self._attendant.dispatch(self, stanza)
+        if rest is None:
+            return
+        self._running = asyncio.create_task(rest)
         await asyncio.wait({self._running})
         running, self._running = self._running, None
         self._give_up_questions()
-        if running.cancelled():  # before it had begun; later ones are answered by `dispatch`
+        if running.cancelled():  # and not answered
             if self.ending is not None:
                 self.send(repl_result(f"Error: {self.ending.reason}", error=True))
         elif (error := running.exception()) is not None:

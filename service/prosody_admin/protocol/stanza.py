@@ -57,7 +57,9 @@ class Stanza:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "namespace", namespace)
         object.__setattr__(self, "attributes", MappingProxyType(dict(attributes)))
-        object.__setattr__(self, "children", tuple(_with_texts_joined(children)))
+        if len(children) != 1 or not children[0]:  # the most common one is right already
+            children = tuple(_with_texts_joined(children))
+        object.__setattr__(self, "children", children)
 
     def __hash__(self) -> int:
         attributes = frozenset(self.attributes.items())

@@ -5,6 +5,7 @@ A record is a message, a priority of syslog(3), an id for its kind (systemd.jour
 taken that a logging record has.
 """
 
+import functools
 import re
 import threading
 from abc import ABC, abstractmethod
@@ -95,12 +96,18 @@ def entry(
     if event is not None:
         full["MESSAGE_ID"] = event.value
     for name, value in fields.items():
-        full_name = name if name in _WELL_KNOWN else PREFIX + name
-        if not _FIELD_NAME.fullmatch(name) or len(full_name) > FIELD_NAME_CHARACTERS:
-            raise ValueError(
-                f"field {name!r}: expected upper-case ASCII letters, digits and underscores, a"
-                f" letter first, {FIELD_NAME_CHARACTERS} characters at most with {PREFIX}"
-            )
+        full_name = _full_name(name)
         if value is not None:
             full[full_name] = str(value)
     return full
+
+
+@functools.lru_cache(maxsize=256)  # they stand in our code: some thirty
+def _full_name(name: str) -> str:
+    full_name = name if name in _WELL_KNOWN else PREFIX + name
+    if not _FIELD_NAME.fullmatch(name) or len(full_name) > FIELD_NAME_CHARACTERS:
+        raise ValueError(
+            f"field {name!r}: expected upper-case ASCII letters, digits and underscores, a"
+            f" letter first, {FIELD_NAME_CHARACTERS} characters at most with {PREFIX}"
+        )
+    return full_name

@@ -161,9 +161,10 @@ def encode(fields: dict[str, str]) -> bytes:
     """Return a record in the native protocol; whatever a value holds, it stays one value."""
     payload = bytearray()
     for name, text in fields.items():
-        value = text.encode("utf-8", "backslashreplace")  # lone surrogates: bytes of file names
-        if b"\n" in value:
+        # Lone surrogates are bytes of file names.
+        if "\n" in text:
+            value = text.encode("utf-8", "backslashreplace")
             payload += name.encode("ascii") + b"\n" + struct.pack("<Q", len(value)) + value + b"\n"
         else:
-            payload += name.encode("ascii") + b"=" + value + b"\n"
+            payload += f"{name}={text}\n".encode("utf-8", "backslashreplace")
     return bytes(payload)
