@@ -204,6 +204,7 @@ class Session:
         self.commands += 1
         rest = self._attendant.dispatch(self, stanza)
         if rest is None:
+            await asyncio.sleep(0)  # one command a turn of the loop: others have theirs between
             return
         self._running = asyncio.create_task(rest)
         await asyncio.wait({self._running})
