@@ -30,9 +30,7 @@ class Figure:
     note: str = ""
 
 
-def by_turns(
-    rounds: int, one: Callable[[], A], other: Callable[[], B]
-) -> tuple[list[A], list[B]]:
+def by_turns(rounds: int, one: Callable[[], A], other: Callable[[], B]) -> tuple[list[A], list[B]]:
     """Measure two things A B A B, so that what else the machine does meets both."""
     first, second = [], []
     for _ in range(rounds):

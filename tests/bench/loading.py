@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bench.process import Process, UntakenError, becoming, process
+from bench.process import Command, Process, UntakenError, becoming, process
 from bench.servers import Place, Server, Sink
 
 RECORD_SECONDS = 10.0
@@ -86,12 +86,12 @@ def sessions(
 ) -> Iterator[Sessions]:
     """Open sessions, each of which runs `line` once; `idle` of them then wait beside the others.
 
-    A load lasts `seconds`, or until `count` commands were answered. They are of `account`, by default
-    the one of the place. What `behind` the server takes is sampled after the server's own.
+    A load lasts `seconds`, or until `count` commands were answered. They are of `account`, by
+    default the one of the place. What `behind` the server takes is sampled after the server's own.
     """
     amount = ["-t", f"{seconds}"] if count is None else ["-c", f"{count}"]
     arguments = ["-n", str(active), "-i", str(idle), *amount]
-    command = [*becoming(account or place.account), place.directory / "load"]
+    command: Command = [*becoming(account or place.account), place.directory / "load"]
     command += ["-s", server.socket, "-l", line, *arguments]
     with process(command, place.directory / "load.log") as running:
         _told(running)
@@ -143,7 +143,7 @@ def load(
 
 def burst(place: Place, server: Server, line: str, count: int) -> Burst:
     """Open `count` sessions at once."""
-    command = [*becoming(place.account), place.directory / "load"]
+    command: Command = [*becoming(place.account), place.directory / "load"]
     command += ["-s", server.socket, "-l", line, "-n", str(count), "-b"]
     with process(command, place.directory / "load.log") as running:
         told = _told(running)

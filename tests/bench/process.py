@@ -17,6 +17,10 @@ STOP_SECONDS = 15.0
 """How long a process may take to stop before it is killed."""
 
 
+Command = list[str | Path]
+"""A program and its arguments."""
+
+
 class UntakenError(Exception):
     """A measure could not be taken; the text says why."""
 

@@ -157,9 +157,7 @@ def relay_1(suite: Suite) -> Figure:
                 behind=[here.prosody],
                 sink=here.sink,
             ),
-            lambda: load(
-                suite.place, pump, THERE, seconds=suite.seconds, behind=[here.prosody]
-            ),
+            lambda: load(suite.place, pump, THERE, seconds=suite.seconds, behind=[here.prosody]),
         )
         direct = load(suite.place, here.prosody, THERE, seconds=suite.seconds)
     note = f"{_upstream(ours)}, Prosody directly {direct.rate:,.0f}/s"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.process import Process, UntakenError, becoming, process
+from bench.process import Command, Process, UntakenError, becoming, process
 
 HERE = Path(__file__).parent
 SERVICE = HERE.parents[1] / "service" / "prosody_admin"
@@ -21,6 +21,9 @@ PYTHON = "/usr/bin/python3"
 
 START_SECONDS = 15.0
 """Deadline of the first answer of a server."""
+
+QUEUED_RECORDS = 512
+"""Records that wait for the sink at most before a sender has to: what systemd sets at boot."""
 
 OUTSIDER = "games"
 """An account that Debian always has: it has the role `viewer` here, and is refused the rest."""
@@ -108,7 +111,7 @@ class Place:
         directory = self.new_directory()
         place, config = directory / "prosody.sock", directory / "prosody.cfg.lua"
         config.write_text(PROSODY.format(directory=directory, socket=place), encoding="utf-8")
-        command = [*becoming(self.account), "prosody", "--config", config, "-F"]
+        command: Command = [*becoming(self.account), "prosody", "--config", config, "-F"]
         with process(command, directory / "prosody.log") as running:
             yield answering(Server(place, running))
 
@@ -116,21 +119,28 @@ class Place:
     def service(self, prosody: Server, sink_directory: Path | None) -> Iterator[Server]:
         """Run the service in front of `prosody`, its audit on.
 
-        Records go where `sink_directory` has a sink: in a mount namespace of the service's own it is
-        what is at /run. None: to the journald of this machine.
+        Records go where `sink_directory` has a sink: in a mount namespace of the service's own it
+        is what is at /run. None: to the journald of this machine.
         """
         directory = self.new_directory()
         place, settings = directory / "admin.sock", directory / "prosody-admin.toml"
         settings.write_text(
             SETTINGS.format(socket=prosody.socket, outsider=OUTSIDER), encoding="utf-8"
         )
-        aside: list[str | Path] = []
+        aside: Command = []
         if sink_directory is not None:
             mount = 'mount --bind "$0" /run && exec "$@"'
             aside = ["unshare", "--mount", "--propagation", "private", "--"]
             aside += ["sh", "-c", mount, sink_directory]
         arguments = ["--config", settings, "--listen", place, "--log-target=journal"]
-        command = [*aside, *becoming(self.account), PYTHON, "-m", "prosody_admin", *arguments]
+        command: Command = [
+            *aside,
+            *becoming(self.account),
+            PYTHON,
+            "-m",
+            "prosody_admin",
+            *arguments,
+        ]
         environment = {"PYTHONPATH": os.fspath(self.code)}
         with process(command, directory / "service.log", environment) as running:
             server = answering(Server(place, running))
@@ -143,7 +153,11 @@ class Place:
         directory = self.new_directory()
         place = directory / "systemd" / "journal" / "socket"
         place.parent.mkdir(parents=True)
-        with process([self.directory / "sink", place], directory / "sink.log") as running:
+        # In a network of its own, which has this limit apart; a path is the same in each.
+        limit = f"echo {QUEUED_RECORDS} >/proc/sys/net/unix/max_dgram_qlen"
+        aside: Command = ["unshare", "--net", "--", "sh", "-c", f'{limit} && exec "$0" "$@"']
+        command: Command = [*aside, self.directory / "sink", place]
+        with process(command, directory / "sink.log") as running:
             wait_for(running, place.exists)
             place.chmod(0o666)
             yield directory, Sink(running)
@@ -161,7 +175,7 @@ class Place:
     def _program(self, name: str, *arguments: Path) -> Iterator[Server]:
         directory = self.new_directory()
         place = directory / f"{name}.sock"
-        command = [*becoming(self.account), self.directory / name, place, *arguments]
+        command: Command = [*becoming(self.account), self.directory / name, place, *arguments]
         with process(command, directory / f"{name}.log") as running:
             yield answering(Server(place, running))
 
