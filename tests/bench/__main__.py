@@ -90,10 +90,9 @@ def main() -> int:
     if arguments.list:
         print("\n".join(MEASURES))
         return 0
-    if reasons := _missing():
+    if reasons := _missing() or _raise_limit():
         sys.stderr.write("".join(f"bench: {reason}\n" for reason in reasons))
         return 1
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
     started = time.monotonic()
     figures: list[Figure] = []
     untaken: dict[str, str] = {}
@@ -148,6 +147,15 @@ def _missing() -> list[str]:
         except KeyError:
             reasons.append(f"there is no account {account}")
     return reasons
+
+
+def _raise_limit() -> list[str]:
+    """Let the servers have the descriptors they need, or return why that cannot be."""
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+    except (ValueError, OSError) as error:
+        return [f"{DESCRIPTORS} descriptors a process are needed (ulimit -n): {error}"]
+    return []
 
 
 def _facts(arguments: argparse.Namespace, seconds: float) -> dict[str, str]:

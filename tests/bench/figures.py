@@ -94,5 +94,5 @@ def written(value: float | None, unit: str) -> str:
     if unit == "s":
         for factor, name in ((1, "s"), (1e3, "ms"), (1e6, "us")):
             if value * factor >= 1 or name == "us":
-                return f"{value * factor:.3g} {name}" if value < 100 else f"{value:.0f} s"
-    return f"{value:.1f} {unit}"
+                return f"{value * factor:#.3g}".removesuffix(".") + f" {name}"
+    return f"{value:.1f} {unit}" if unit else f"{value:.0f}"

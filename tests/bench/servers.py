@@ -130,17 +130,10 @@ class Place:
         aside: Command = []
         if sink_directory is not None:
             mount = 'mount --bind "$0" /run && exec "$@"'
-            aside = ["unshare", "--mount", "--propagation", "private", "--"]
+            aside += ["unshare", "--mount", "--propagation", "private", "--"]
             aside += ["sh", "-c", mount, sink_directory]
-        arguments = ["--config", settings, "--listen", place, "--log-target=journal"]
-        command: Command = [
-            *aside,
-            *becoming(self.account),
-            PYTHON,
-            "-m",
-            "prosody_admin",
-            *arguments,
-        ]
+        command: Command = [*aside, *becoming(self.account), PYTHON, "-m", "prosody_admin"]
+        command += ["--config", settings, "--listen", place, "--log-target=journal"]
         environment = {"PYTHONPATH": os.fspath(self.code)}
         with process(command, directory / "service.log", environment) as running:
             server = answering(Server(place, running))
