@@ -11,7 +11,7 @@ from bench.figures import Figure, by_turns, table
 from bench.loading import burst, load, sessions
 from bench.process import Command, UntakenError, process
 from bench.rates import HERE, THERE
-from bench.servers import Place, Server, answering, compile_program
+from bench.servers import Place, Server, answering, compile_program, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,11 @@ def test_idle_sessions_stay_open_beside_a_load(place: Place, echo: Server) -> No
     def descriptors() -> int:
         return len(list(Path(f"/proc/{echo.process.pid}/fd").iterdir()))
 
-    before = descriptors()
+    own = 5  # three standard ones, the listening socket, epoll
+    wait_for(echo.process, lambda: descriptors() == own)  # whoever asked if it listens is gone
     with sessions(place, echo, THERE, active=1, idle=20, count=10) as opened:
         assert opened.run().commands == 10
-        assert descriptors() == before + 21
+        assert descriptors() == own + 21
 
 
 def test_a_pump_passes_everything_on(place: Place, echo: Server) -> None:
