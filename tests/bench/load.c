@@ -37,7 +37,8 @@ static const char HEADER[] = "<?xml version='1.0'?><stream:stream "
 
 struct session {
 	int fd;
-	bool in_tag, open, lost;
+	bool in_tag, open, lost, failed; /* failed: an answer was an error */
+	bool waiting;			 /* for its first answer */
 	char tag[TAG_BYTES + 1];
 	size_t tag_bytes; /* of the whole tag, however much of it is kept */
 	char last;	  /* byte of the tag */
@@ -50,7 +51,7 @@ static struct sockaddr_un server;
 static char *command;
 static size_t command_bytes;
 
-static int opened, lost;
+static int opened, unopened, waiting; /* sessions: unopened were lost before their header */
 static long results, errors;
 static unsigned long long received;
 static bool burst;
@@ -70,6 +71,12 @@ static double processor_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+static void stop_waiting(struct session *session)
+{
+	waiting -= session->waiting;
+	session->waiting = false;
+}
+
 static void lose(struct session *session, const char *why)
 {
 	if (!burst)
@@ -78,7 +85,8 @@ static void lose(struct session *session, const char *why)
 	if (session->lost)
 		return;
 	session->lost = true;
-	lost++;
+	unopened += !session->open;
+	stop_waiting(session);
 	checked(epoll_ctl(poller, EPOLL_CTL_DEL, session->fd, NULL), "epoll_ctl");
 }
 
@@ -119,7 +127,10 @@ static bool tag_ended(struct session *session)
 	} else if (strncmp(tag, "stream:error", 12) == 0 || strncmp(tag, "/stream:stream", 14) == 0) {
 		lose(session, "the server ended the stream");
 	} else if (strncmp(tag, RESULT, sizeof RESULT - 1) == 0) {
-		errors += strstr(tag, "type='error'") != NULL || strstr(tag, "type=\"error\"") != NULL;
+		if (strstr(tag, "type='error'") != NULL || strstr(tag, "type=\"error\"") != NULL) {
+			session->failed = true;
+			errors++;
+		}
 		return session->last == '/';
 	} else {
 		return tag[0] == '/' && strncmp(tag + 1, RESULT, sizeof RESULT - 1) == 0;
@@ -157,6 +168,8 @@ static int take(struct session *session)
 		}
 	}
 	results += ended;
+	if (ended)
+		stop_waiting(session);
 	return ended;
 }
 
@@ -180,15 +193,13 @@ static void one_turn(bool (*again)(void))
 
 static void ask_once_in_each(void)
 {
-	results = errors = 0;
-	long asked = 0;
 	for (struct session *session = sessions; session < sessions + session_count; session++)
 		if (!session->lost) {
+			session->waiting = true;
+			waiting++;
 			say(session, command, command_bytes);
-			asked += !session->lost;
 		}
-	int lost_before = lost;
-	while (results + lost - lost_before < asked)
+	while (waiting > 0)
 		one_turn(NULL);
 }
 
@@ -231,19 +242,21 @@ static void run_burst(void)
 	double started = now();
 	if ((errno = pthread_create(&connecting, NULL, connect_all, NULL)) != 0)
 		err(1, "pthread_create");
-	while (opened + lost < session_count)
+	while (opened + unopened < session_count)
 		one_turn(NULL);
 	if ((errno = pthread_join(connecting, NULL)) != 0)
 		err(1, "pthread_join");
 	double *waits = allocated((size_t)session_count, sizeof *waits);
-	int waited = 0;
+	int waited = 0, refused = 0;
 	for (int number = 0; number < session_count; number++)
 		if (sessions[number].open)
 			waits[waited++] = sessions[number].header_at - started;
 	qsort(waits, (size_t)waited, sizeof *waits, in_order);
 	ask_once_in_each();
-	printf("{\"sessions\": %d, \"refused\": %ld, \"median\": %.6f, \"max\": %.6f}\n", session_count,
-	       lost + errors, waited ? waits[waited / 2] : 0.0, waited ? waits[waited - 1] : 0.0);
+	for (int number = 0; number < session_count; number++)
+		refused += sessions[number].lost || sessions[number].failed;
+	printf("{\"sessions\": %d, \"refused\": %d, \"median\": %.6f, \"max\": %.6f}\n", session_count,
+	       refused, waited ? waits[waited / 2] : 0.0, waited ? waits[waited - 1] : 0.0);
 	free(waits);
 }
 
