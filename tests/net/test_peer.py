@@ -13,7 +13,7 @@ import pytest
 from prosody_admin.access.identity import OVERFLOW_UID, Identity
 from prosody_admin.descriptors import Credential, File
 from prosody_admin.errors import PeerError
-from prosody_admin.net.peer import NO_LOGIN, identify
+from prosody_admin.net.peer import NO_LOGIN, Peer, identify
 
 PID = os.getpid()
 
@@ -131,3 +131,26 @@ def test_a_name_that_no_stanza_could_carry_is_made_harmless(
     entry = pwd.struct_passwd((name, "x", os.getuid(), 0, "", "/", ""))
     monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
     assert identity(connection, tmp_path).user == shown
+
+
+@pytest.mark.parametrize(
+    ("status_uid", "expected", "same"), [(0, 0, True), (1000, 0, False), (1000, 1000, True)]
+)
+def test_where_root_owns_the_directory_the_status_decides(
+    tmp_path: Path, status_uid: int, expected: int, same: bool
+) -> None:
+    """So it is for a process whose memory may not be dumped, and for root's own."""
+    where = proc(tmp_path, status=f"Name:\tx\nUid:\t1\t{status_uid}\t1\t1\n")
+    if os.stat(where / str(PID)).st_uid != 0:
+        pytest.skip("only root has directories of root's")
+    with File.adopt(os.pidfd_open(PID)) as pidfd:
+        assert Peer(Identity(PID, expected, 1), pidfd).is_what_it_was(where) is same
+
+
+def test_who_owns_its_directory_is_who_it_was(tmp_path: Path) -> None:
+    where = proc(tmp_path)
+    owner = os.getuid() or 1000
+    if os.getuid() == 0:
+        os.chown(where / str(PID), owner, -1)
+    with File.adopt(os.pidfd_open(PID)) as pidfd:
+        assert Peer(Identity(PID, owner, 1), pidfd).is_what_it_was(where)

@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,8 +134,9 @@ class Obliging:
     async def session_opened(self, session: Session) -> None:
         pass
 
-    async def dispatch(self, session: Session, stanza: Stanza) -> None:
+    def dispatch(self, session: Session, stanza: Stanza) -> Coroutine[Any, Any, None] | None:
         session.send(repl_result(f"OK: {stanza.text}"))
+        return None
 
     async def session_closed(self, session: Session, reason: str) -> None:
         self.closed.append(reason)
@@ -163,12 +165,18 @@ async def served(attendant: Attendant) -> AsyncIterator[tuple[Session, Client]]:
     await closer.wait_closed()
 
 
-async def test_an_attendant_that_fails_ends_the_session_with_a_result() -> None:
-    class Failing(Obliging):
-        async def dispatch(self, session: Session, stanza: Stanza) -> None:
-            raise LookupError
+class FailingLater(Obliging):
+    async def dispatch(self, session: Session, stanza: Stanza) -> None:
+        raise LookupError
 
-    attendant = Failing()
+
+class FailingAtOnce(Obliging):
+    def dispatch(self, session: Session, stanza: Stanza) -> Coroutine[Any, Any, None]:
+        raise LookupError
+
+
+@pytest.mark.parametrize("attendant", [FailingLater(), FailingAtOnce()])
+async def test_an_attendant_that_fails_ends_the_session_with_a_result(attendant: Obliging) -> None:
     async with served(attendant) as (_, client):
         await client.enter("a()", "b()")
         stanzas, condition = await client.last_words()
@@ -178,19 +186,38 @@ async def test_an_attendant_that_fails_ends_the_session_with_a_result() -> None:
     assert attendant.closed == ["internal error (session 1)"]
 
 
+async def test_a_question_of_what_is_answered_at_once_is_given_up_too() -> None:
+    given: list[Stanza | None] = []
+
+    class Asking(Obliging):
+        def dispatch(self, session: Session, stanza: Stanza) -> None:
+            session.ask(Stanza("repl-request-input", {"id": "1"}), given.append)
+            session.send(repl_result("OK"))
+
+    async with served(Asking()) as (_, client):
+        await client.enter("a()")
+        await until(lambda: given == [None])
+        await client.close()
+
+
+async def last_words_of_a_cancelled_command(attendant: Attendant) -> tuple[list[Stanza], str]:
+    """Cancel a command as early as can be."""
+    async with served(attendant) as (session, client):
+        await client.enter("a()")
+        await until(lambda: session._running is not None)
+        session.end(STOPPING)
+        session.cancel_command()
+        return await client.last_words()
+
+
 async def test_a_cancelled_command_that_nobody_answers_has_a_result_too() -> None:
     class Silent(Obliging):
         async def dispatch(self, session: Session, stanza: Stanza) -> None:
             await asyncio.get_running_loop().create_future()
 
-    async with served(Silent()) as (session, client):
-        await client.enter("a()")
-        await until(lambda: session._running is not None)
-        session.end(STOPPING)
-        session.cancel_command()
-        stanzas, condition = await client.last_words()
-        assert stanzas == [repl_result("Error: stopping", error=True)]
-        assert condition == "system-shutdown"
+    stanzas, condition = await last_words_of_a_cancelled_command(Silent())
+    assert stanzas == [repl_result("Error: stopping", error=True)]
+    assert condition == "system-shutdown"
 
 
 async def test_a_command_cancelled_before_it_began_begins_and_can_answer() -> None:
@@ -201,13 +228,8 @@ async def test_a_command_cancelled_before_it_began_begins_and_can_answer() -> No
             except asyncio.CancelledError:
                 session.send(repl_result("recorded and cancelled"))
 
-    async with served(Begun()) as (session, client):
-        await client.enter("a()")
-        await until(lambda: session._running is not None)
-        session.end(STOPPING)
-        session.cancel_command()
-        stanzas, _ = await client.last_words()
-        assert stanzas == [repl_result("recorded and cancelled")]
+    stanzas, _ = await last_words_of_a_cancelled_command(Begun())
+    assert stanzas == [repl_result("recorded and cancelled")]
 
 
 async def test_the_first_ending_stays() -> None:

@@ -128,6 +128,9 @@ class Dispatcher:
             if session.refusal:
                 session.end(Ending("resource-constraint", session.refusal))
             return None
+        text = stanza.text
+        if line is not None and not isinstance(line, RawLua):
+            text = canonical(line, policy.catalogue)
         try:
             self._audit.command_started(session, account, verdict)
         except JournalUnavailableError:
@@ -135,9 +138,6 @@ class Dispatcher:
             refusal = Refusal("unrecorded", "refused, it cannot be recorded now")
             self._refuse(session, account, refusal)
             return None
-        text = stanza.text
-        if line is not None and not isinstance(line, RawLua):
-            text = canonical(line, policy.catalogue)
         return self._run(AdminEvent(session, stanza, line, text), request, account)
 
     def _refuse(self, session: Session, account: Account, refusal: Refusal) -> None:

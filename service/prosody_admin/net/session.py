@@ -202,21 +202,28 @@ class Session:
 
     async def _answer(self, stanza: Stanza) -> None:
         self.commands += 1
-        rest = self._attendant.dispatch(self, stanza)
-        if rest is None:
-            await asyncio.sleep(0)  # one command a turn of the loop: others have theirs between
-            return
-        self._running = asyncio.create_task(rest)
-        await asyncio.wait({self._running})
-        running, self._running = self._running, None
-        self._give_up_questions()
-        if running.cancelled():  # and not answered
-            if self.ending is not None:
-                self.send(repl_result(f"Error: {self.ending.reason}", error=True))
-        elif (error := running.exception()) is not None:
-            log.error("session %s: dispatch failed", self.id, exc_info=error)
+        try:
+            rest = self._attendant.dispatch(self, stanza)
+            if rest is None:
+                await asyncio.sleep(0)  # one command a turn of the loop: others have theirs between
+            else:
+                await self._run_rest(asyncio.create_task(rest))
+        except Exception:
+            log.exception("session %s: dispatch failed", self.id)
             self.end(Ending("internal-server-error", f"internal error (session {self.id})"))
             self.send(repl_result(f"Error: internal error (session {self.id})", error=True))
+        finally:
+            self._give_up_questions()
+
+    async def _run_rest(self, rest: asyncio.Task[None]) -> None:
+        """Wait for what takes its time, or for its end; raises what it raised."""
+        self._running = rest
+        await asyncio.wait({rest})
+        self._running = None
+        if not rest.cancelled():
+            rest.result()
+        elif self.ending is not None:  # `dispatch` did not answer
+            self.send(repl_result(f"Error: {self.ending.reason}", error=True))
 
     def _give_up_questions(self) -> None:
         while self._questions:
