@@ -88,21 +88,38 @@ def _rate(sample: Sample) -> float:
     return sample.rate
 
 
-def _answered_here(suite: Suite, active: int, least: float) -> Figure:
+def _beside_prosody(
+    suite: Suite,
+    line: str,
+    active: int,
+    *,
+    account: str | None = None,
+    refused: bool = False,
+    records: int = 2,
+) -> tuple[list[Sample], list[Sample]]:
+    """Load the service with `line` and Prosody with THERE by turns, `active` sessions each."""
     with scene(suite) as here:
-        ours, theirs = by_turns(
+        return by_turns(
             suite.rounds,
             lambda: load(
                 suite.place,
                 here.service,
-                HERE,
+                line,
                 active=active,
                 seconds=suite.seconds,
+                account=account,
+                behind=[here.prosody],
+                refused=refused,
                 sink=here.sink,
+                records=records,
             ),
             lambda: load(suite.place, here.prosody, THERE, active=active, seconds=suite.seconds),
         )
-    counted = "" if here.sink is None else "two records of each command counted in the sink"
+
+
+def _answered_here(suite: Suite, active: int, least: float) -> Figure:
+    ours, theirs = _beside_prosody(suite, HERE, active)
+    counted = "" if suite.real_journal else "two records of each command counted in the sink"
     return rate_figure(
         f"answered here, {active} at a time",
         ours,
@@ -125,20 +142,7 @@ def answered_here_1(suite: Suite) -> Figure:
 
 def relay_16(suite: Suite) -> Figure:
     """`server:version()` through the service in 16 sessions, against Prosody directly."""
-    with scene(suite) as here:
-        ours, theirs = by_turns(
-            suite.rounds,
-            lambda: load(
-                suite.place,
-                here.service,
-                THERE,
-                active=MANY,
-                seconds=suite.seconds,
-                behind=[here.prosody],
-                sink=here.sink,
-            ),
-            lambda: load(suite.place, here.prosody, THERE, active=MANY, seconds=suite.seconds),
-        )
+    ours, theirs = _beside_prosody(suite, THERE, MANY)
     return rate_figure(
         f"relayed, {MANY} at a time", ours, theirs, 0.85, against="Prosody", note=_upstream(ours)
     )
@@ -173,22 +177,7 @@ def refusals(suite: Suite) -> Figure:
     """A line that the policy refuses, in 16 sessions, against what Prosody answers."""
     if suite.place.account is None:
         raise UntakenError("there is nobody to refuse anything to but with other accounts, as root")
-    with scene(suite) as here:
-        ours, theirs = by_turns(
-            suite.rounds,
-            lambda: load(
-                suite.place,
-                here.service,
-                REFUSED,
-                active=MANY,
-                seconds=suite.seconds,
-                account=OUTSIDER,
-                refused=True,
-                sink=here.sink,
-                records=1,
-            ),
-            lambda: load(suite.place, here.prosody, THERE, active=MANY, seconds=suite.seconds),
-        )
+    ours, theirs = _beside_prosody(suite, REFUSED, MANY, account=OUTSIDER, refused=True, records=1)
     on_a_free_core = 1 / middle(ours, lambda sample: sample.processor[0])
     ratio = middle(ours, _rate) / middle(theirs, _rate)
     return rate_figure(

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from system.conftest import CHECKOUT
-from system.machine import unavailable
+from system.machine import CHECKOUT, unavailable
 from system.packages import built
 
 pytestmark = pytest.mark.system

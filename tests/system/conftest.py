@@ -1,20 +1,31 @@
 """The machines of the system tests: booted once per release, with the project installed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from system.machine import Machine, unavailable, wait_until
+from system.gate import settings
+from system.machine import HERE, Machine, unavailable, wait_until
 from system.packages import apt, bring
+from system.record import prepare
 
-CHECKOUT = Path(__file__).parents[2]
 RESET = """
 systemctl stop prosody-admin.socket prosody-admin.service
 rm -rf /etc/prosody-admin/prosody-admin.toml.d/* /etc/systemd/system/prosody-admin.*.d
 systemctl daemon-reload
 systemctl reset-failed
 systemctl start prosody prosody-admin.socket
+"""
+
+
+PACKAGES = "/usr/lib/python3/dist-packages"
+
+WITH_PAUSES = """
+[modules]
+enabled = ["pauses"]
+
+[grants]
+helpdesk = ["viewer"]
 """
 
 
@@ -42,6 +53,16 @@ def gate(installed: Machine) -> Machine:
     installed.run("sh", "-euc", RESET, check=True)
     prosody_answers(installed)
     return installed
+
+
+@pytest.fixture
+def measured(gate: Machine) -> Iterator[Machine]:
+    """The service with a module that measures the pauses of its loop."""
+    prepare(gate)
+    gate.copy(HERE / "pauses", PACKAGES)
+    settings(gate, WITH_PAUSES)
+    yield gate
+    gate.run("sh", "-c", f"rm -r {PACKAGES}/prosody_admin_pauses*", check=True)
 
 
 def prosody_answers(machine: Machine) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Self
 
 HERE = Path(__file__).parent
+CHECKOUT = HERE.parents[1]
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",

@@ -3,9 +3,8 @@
 import json
 
 from prosody_admin.sd.journal import MessageId
-from system.conftest import CHECKOUT
 from system.gate import SERVICE_UNIT, SOCKET, STUB, THROUGH_UNPRIVILEGED, settings
-from system.machine import HERE, Machine
+from system.machine import CHECKOUT, HERE, Machine
 
 PREFIX = "PROSODY_ADMIN_"
 STARTED, FINISHED = MessageId.COMMAND_STARTED, MessageId.COMMAND_FINISHED

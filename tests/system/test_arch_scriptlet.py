@@ -2,9 +2,8 @@
 
 import pytest
 
-from system.conftest import CHECKOUT
 from system.gate import SERVICE_UNIT, SOCKET_UNIT, through
-from system.machine import Machine
+from system.machine import CHECKOUT, Machine
 
 pytestmark = pytest.mark.system
 

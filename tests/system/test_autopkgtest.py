@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from system.conftest import CHECKOUT, prosody_answers
-from system.machine import Machine, unavailable
+from system.conftest import prosody_answers
+from system.machine import CHECKOUT, Machine, unavailable
 from system.packages import apt, bring
 
 pytestmark = pytest.mark.system

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from prosody_admin.records import MessageId
-from system.conftest import CHECKOUT
 from system.gate import SERVICE_UNIT, STUB, THROUGH, THROUGH_UNPRIVILEGED
 from system.keys import CONTROL_C, at_own_terminal
-from system.machine import Machine, wait_until
+from system.machine import CHECKOUT, Machine, wait_until
 from system.terminal import at_terminal
 
 pytestmark = pytest.mark.system

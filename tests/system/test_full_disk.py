@@ -13,13 +13,7 @@ from system.journald import MORE_THAN_WE_HOLD, PERSISTENT, VOLATILE, full_disk, 
 from system.machine import Machine, wait_until
 from system.record import FINISHED, GAP, REFUSED, STARTED, UNRECORDED, answers, records
 from system.terminal import at_terminal
-from system.test_pauses import (
-    DENIAL,
-    DENIED,
-    LONGEST,
-    longest_pause,
-    measured,  # noqa: F401 - a fixture, by its name
-)
+from system.test_pauses import DENIAL, DENIED, LONGEST, longest_pause
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("measured")]
 

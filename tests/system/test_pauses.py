@@ -1,42 +1,22 @@
 """A journald that hangs or is not there holds up nobody: the loop comes round all the time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
 
-from system.gate import settings, through
+from system.gate import through
 from system.journald import MORE_THAN_WE_HOLD, hung_journald, stopped_journald
-from system.machine import HERE, Machine, wait_until
-from system.record import GAP, UNRECORDED, answers, prepare, records
+from system.machine import Machine, wait_until
+from system.record import GAP, UNRECORDED, answers, records
 
 pytestmark = pytest.mark.system
 
 LONGEST = 10_000
 """Microseconds in which the loop of the service has to come round, whatever journald does."""
 
-SETTINGS = """
-[modules]
-enabled = ["pauses"]
-
-[grants]
-helpdesk = ["viewer"]
-"""
-
 DENIED = 'user:delete("nobody@localhost")'
 DENIAL = "Error: permission denied (default): needs a role that allows user:delete"
-
-PACKAGES = "/usr/lib/python3/dist-packages"
-
-
-@pytest.fixture
-def measured(gate: Machine) -> Iterator[Machine]:
-    """The service with a module that measures the pauses of its loop."""
-    prepare(gate)
-    gate.copy(HERE / "pauses", PACKAGES)
-    settings(gate, SETTINGS)
-    yield gate
-    gate.run("sh", "-c", f"rm -r {PACKAGES}/prosody_admin_pauses*", check=True)
 
 
 def longest_pause(machine: Machine) -> int:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from system.conftest import CHECKOUT, prosody_answers
+from system.conftest import prosody_answers
 from system.gate import SERVICE_UNIT, SOCKET_UNIT, through
-from system.machine import Machine, unavailable
+from system.machine import CHECKOUT, Machine, unavailable
 
 pytestmark = pytest.mark.system
 

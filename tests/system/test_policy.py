@@ -10,7 +10,6 @@ from prosody_admin.access.settings import SHIPPED_ROLES
 from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS
 from prosody_admin.protocol.structured import REFUSED, failed_result
 from prosody_admin.sd.journal import MessageId
-from system.conftest import CHECKOUT
 from system.differential import comparison
 from system.gate import (
     SERVICE_UNIT,
@@ -21,7 +20,7 @@ from system.gate import (
     settings,
     through,
 )
-from system.machine import Machine, wait_until
+from system.machine import CHECKOUT, Machine, wait_until
 from system.terminal import at_terminal
 
 pytestmark = pytest.mark.system

@@ -2,9 +2,9 @@
 
 import pytest
 
-from system.conftest import CHECKOUT, prosody_answers
+from system.conftest import prosody_answers
 from system.gate import STUB, THROUGH, THROUGH_UNPRIVILEGED, directly, through
-from system.machine import Machine
+from system.machine import CHECKOUT, Machine
 from system.terminal import at_terminal
 
 pytestmark = pytest.mark.system

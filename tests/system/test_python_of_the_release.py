@@ -7,8 +7,7 @@ import platform
 
 import pytest
 
-from system.conftest import CHECKOUT
-from system.machine import Machine
+from system.machine import CHECKOUT, Machine
 
 pytestmark = pytest.mark.system
 

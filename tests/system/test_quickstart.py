@@ -2,8 +2,7 @@
 
 import pytest
 
-from system.conftest import CHECKOUT
-from system.machine import Machine
+from system.machine import CHECKOUT, Machine
 
 pytestmark = pytest.mark.system
 

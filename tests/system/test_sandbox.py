@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from prosody_admin.sd.journal import MessageId
-from system.conftest import CHECKOUT
 from system.gate import (
     SERVICE_UNIT,
     SOCKET_UNIT,
@@ -17,7 +16,7 @@ from system.gate import (
     settings,
     through,
 )
-from system.machine import HERE, Machine
+from system.machine import CHECKOUT, HERE, Machine
 
 pytestmark = pytest.mark.system
 

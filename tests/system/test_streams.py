@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from system.conftest import CHECKOUT
 from system.gate import (
     SERVICE_UNIT,
     SOCKET,
@@ -19,7 +18,7 @@ from system.gate import (
     settings,
 )
 from system.keys import at_own_terminal, interrupt
-from system.machine import Machine, wait_until
+from system.machine import CHECKOUT, Machine, wait_until
 from system.record import FINISHED, ours, records
 from system.terminal import Terminal, at_terminal
 

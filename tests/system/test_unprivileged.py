@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from prosody_admin.sd.journal import MessageId
-from system.conftest import CHECKOUT
 from system.gate import SERVICE_UNIT, STUB, directly, settings
-from system.machine import Machine
+from system.machine import CHECKOUT, Machine
 from system.terminal import at_terminal
 
 pytestmark = pytest.mark.system
