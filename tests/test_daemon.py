@@ -248,6 +248,16 @@ async def test_reload_takes_new_settings_or_keeps_the_old(
         assert "rejected" not in service.daemon._complaint
 
 
+async def test_a_reload_comes_before_the_command_that_is_here_with_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        with await service.client() as client:
+            await client.enter("admin:version()")
+            signal.raise_signal(signal.SIGHUP)
+            await client.answer()
+    kinds = [record.event for record in service.journal.records]
+    assert kinds.index(MessageId.SETTINGS_LOADED) < kinds.index(MessageId.COMMAND_STARTED)
+
+
 async def test_no_reload_once_it_stops(tmp_path: Path, systemd: Callable[[], list[str]]) -> None:
     async with running(tmp_path) as service:
         service.daemon.stop("a test")

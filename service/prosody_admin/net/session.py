@@ -195,6 +195,11 @@ class Session:
             if self._over:
                 return None
             await self._change()
+        # One command a turn of the loop: others have theirs between, and a signal that is here
+        # already, which may be a reload's, comes first.
+        await asyncio.sleep(0)
+        if not self._pending:  # the client is lost
+            return None
         stanza = self._pending.popleft()
         if len(self._pending) < self._limit:
             self.connection.resume_reading()
@@ -204,9 +209,7 @@ class Session:
         self.commands += 1
         try:
             rest = self._attendant.dispatch(self, stanza)
-            if rest is None:
-                await asyncio.sleep(0)  # one command a turn of the loop: others have theirs between
-            else:
+            if rest is not None:
                 await self._run_rest(asyncio.create_task(rest))
         except Exception:
             log.exception("session %s: dispatch failed", self.id)
