@@ -47,12 +47,29 @@ def test_limits(largest: bytes, too_much: bytes, reason: str) -> None:
     assert reason in why
 
 
-def test_names_are_counted_as_long_as_the_stream_lives() -> None:
-    # The header's are 7: two namespaces, two prefixes, the root, xml:lang and id.
-    assert stanzas(b"<a/><b/><b/><c/><d/><e/>" * 2, SMALL)
-    for one_more in (b"<f/>", b"<a f=''/>", b"<a xmlns:f='xmpp:prosody.im/admin'/>"):
-        condition, reason = refusal(HEADER + b"<a/><b/><c/><d/><e/>" + one_more, SMALL)
-        assert (condition, reason) == ("policy-violation", "more than 12 different names")
+def test_names_are_counted_in_each_stanza() -> None:
+    few = Limits(names=7)
+    assert stanzas(b"<a><b c=''/><d e=''/><b f=''/></a><g h='' i=''/>" * 2, few)
+    for one_more in (b"<h/>", b"<a h=''/>", b"<a xmlns:h='xmpp:prosody.im/admin'/>"):
+        wide = b"<a><b c=''/><d e=''/><f g=''>" + one_more + b"</f></a>"
+        condition, reason = refusal(HEADER + wide, few)
+        assert (condition, reason) == ("policy-violation", "more than 7 different names")
+
+
+def test_names_of_the_header() -> None:
+    # There are 7: two namespaces, two prefixes, the root, xml:lang and id.
+    assert parsed(HEADER, Limits(names=7))
+    condition, reason = refusal(HEADER, Limits(names=6))
+    assert (condition, reason) == ("policy-violation", "more than 6 different names")
+
+
+def test_names_of_stanzas_that_are_over_cost_nothing() -> None:
+    parser = Parser()
+    list(parser.receive(HEADER))
+    with at_most(megabytes=6, cpu_seconds=10):
+        for attack in (b"<a%d/>", b"<a a%d=''/>", b"<a xmlns:a%d='u'/>", b"<a xmlns='u%d'/>"):
+            for part in parts_of(b"".join(attack % number for number in range(30_000))):
+                assert all(isinstance(event, StanzaReceived) for event in parser.receive(part))
 
 
 def test_the_limit_that_is_reached_first_is_the_one_that_is_told() -> None:
@@ -75,10 +92,10 @@ def test_white_space_between_stanzas_counts_for_nothing() -> None:
     [
         (b"<a>" * 1_000_000, "deep"),
         (b"<a>" + b"<b/>" * 1_000_000, "elements"),
-        (b"".join(b"<a%d/>" % i for i in range(500_000)), "names"),
-        (b"".join(b"<a a%d=''/>" % i for i in range(100_000)), "names"),
-        (b"".join(b"<a xmlns:a%d='u'/>" % i for i in range(100_000)), "names"),
-        (b"".join(b"<a xmlns='u%d'/>" % i for i in range(100_000)), "names"),
+        (b"<a>" + b"".join(b"<a%d/>" % i for i in range(500_000)), "names"),
+        (b"<a>" + b"".join(b"<a a%d=''/>" % i for i in range(100_000)), "names"),
+        (b"<a>" + b"".join(b"<a xmlns:a%d='u'/>" % i for i in range(100_000)), "names"),
+        (b"<a>" + b"".join(b"<a xmlns='u%d'/>" % i for i in range(100_000)), "names"),
         (b"<a " + b"".join(b"a%d='' " % i for i in range(100_000)), "tag"),
         (b"<a " + b"".join(b"a%d='' " % i for i in range(400)) + b"/>", "attributes"),
         (b"<a b='" + b">" * 3_000_000, "tag"),

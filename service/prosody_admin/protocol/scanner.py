@@ -31,8 +31,11 @@ class Scanner:
     again each time more of it arrives: whoever owns the scanner bounds `markup_bytes`.
     """
 
+    __slots__ = ("_looked", "_sought", "held", "markup_bytes")
+
     def __init__(self) -> None:
-        self._held = bytearray()
+        self.held = bytearray()
+        """What no piece was made of yet."""
         self._sought = b"<"
         self._looked = 0  # bytes of `_held` that need not be looked at again
         self.markup_bytes = 0
@@ -40,25 +43,25 @@ class Scanner:
 
     def __len__(self) -> int:
         """Return how many bytes are held."""
-        return len(self._held)
+        return len(self.held)
 
     def receive(self, data: bytes | memoryview) -> None:
         """Hold the next bytes of the stream."""
-        self._held += data
+        self.held += data
 
     def leading_space(self) -> int:
         """Return how many bytes of white space are held in front of anything else."""
-        return cast(re.Match[bytes], _SPACE.match(self._held)).end()
+        return cast(re.Match[bytes], _SPACE.match(self.held)).end()
 
     def is_text_at(self, position: int) -> bool:
         """Return whether text, and not markup or nothing yet, is held at the position."""
-        if self._held.startswith(b"<", position):
-            return self._held.startswith(_CDATA_START, position)
-        return position < len(self._held)
+        if self.held.startswith(b"<", position):
+            return self.held.startswith(_CDATA_START, position)
+        return position < len(self.held)
 
     def drop(self, count: int) -> None:
-        """Forget bytes of white space in front, before their piece is asked for."""
-        del self._held[:count]
+        """Forget bytes in front, before a piece is asked for that they would be in."""
+        del self.held[:count]
         self._looked = 0
 
     def next_piece(self) -> bytes | None:
@@ -67,22 +70,22 @@ class Scanner:
         if markup is None:
             return None
         self._looked = 0
-        piece = bytes(self._held[: markup.end()])
-        del self._held[: markup.end()]
+        piece = bytes(self.held[: markup.end()])
+        del self.held[: markup.end()]
         return piece
 
     def _next_markup(self) -> re.Match[bytes] | None:
         self.markup_bytes = 0
-        while (found := self._held.find(self._sought, self._looked)) >= 0:
+        while (found := self.held.find(self._sought, self._looked)) >= 0:
             if self._sought == _CDATA_END:
                 self._sought, self._looked = b"<", found + len(_CDATA_END)
-            elif self._held.startswith(_CDATA_START, found):
+            elif self.held.startswith(_CDATA_START, found):
                 self._sought, self._looked = _CDATA_END, found + len(_CDATA_START)
             else:
                 self._looked = found
-                markup = _MARKUP.match(self._held, found)
-                self.markup_bytes = (len(self._held) if markup is None else markup.end()) - found
+                markup = _MARKUP.match(self.held, found)
+                self.markup_bytes = (len(self.held) if markup is None else markup.end()) - found
                 return markup
         # The end of a CDATA section may have begun to arrive.
-        self._looked = max(self._looked, len(self._held) - len(_CDATA_END) + 1)
+        self._looked = max(self._looked, len(self.held) - len(_CDATA_END) + 1)
         return None

@@ -6,10 +6,10 @@ direction only (RFC 6120, section 4.4), and a half-close of the socket counts as
 """
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 
-class State(Enum):
+class State(IntEnum):
     """How far the two directions of a stream have come."""
 
     START = auto()
@@ -22,7 +22,7 @@ class State(Enum):
     FAILED = auto()
 
 
-class Step(Enum):
+class Step(IntEnum):
     """What moves a stream from one state to another."""
 
     SEND_HEADER = auto()

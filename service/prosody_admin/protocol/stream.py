@@ -21,6 +21,7 @@ from prosody_admin.protocol.events import (
     StreamOpened,
 )
 from prosody_admin.protocol.parser import DEFAULT_LIMITS, Limits, Parser
+from prosody_admin.protocol.plain import CLOSING_TAG
 from prosody_admin.protocol.stanza import (
     ADMIN_NS,
     STREAM_ERRORS_NS,
@@ -73,8 +74,6 @@ CONDITIONS = frozenset(
         "unsupported-version",
     }
 )
-
-_CLOSING_TAG = b"</stream:stream>"
 
 
 class Role(Enum):
@@ -183,7 +182,7 @@ class Stream:
             header_was_sent = not self._may(Step.SEND_HEADER)
             self._take(Step.SEND_CLOSE)
             if header_was_sent:
-                self._output += _CLOSING_TAG
+                self._output += CLOSING_TAG
             if self.ended:
                 self._parser = None
 
@@ -199,7 +198,7 @@ class Stream:
             self.open()
         if self._may(Step.SEND_CLOSE):
             error = f"<{condition} xmlns='{STREAM_ERRORS_NS}'/>"
-            self._output += f"<stream:error>{error}</stream:error>".encode() + _CLOSING_TAG
+            self._output += f"<stream:error>{error}</stream:error>".encode() + CLOSING_TAG
         if self._may(Step.ERROR):
             self._take(Step.ERROR)
             self._parser = None
