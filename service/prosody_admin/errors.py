@@ -71,7 +71,11 @@ class ActivationError(ProsodyAdminError):
 
 
 class JournalUnavailableError(ProsodyAdminError):
-    """The journal does not take a record now."""
+    """The journal does not take records now; of several it took `recorded`, the first ones."""
+
+    def __init__(self, reason: str, recorded: int = 0) -> None:
+        super().__init__(reason)
+        self.recorded = recorded
 
 
 # net/

@@ -7,7 +7,7 @@ is not None ends the dispatch and is its result. A handler may be plain or `asyn
 
 import inspect
 from bisect import insort
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,7 @@ class Events:
 
         It is awaitable from the first `async` handler on, and has to be awaited then.
         """
-        return _first_result(iter(self._hooks.get(event, ())), value)
+        return _first_result(self._hooks.get(event, ()), value)
 
     def _keep(self, event: str, wanted: Callable[[_Hook], bool]) -> None:
         hooks = [hook for hook in self._hooks.get(event, ()) if wanted(hook)]
@@ -82,18 +82,20 @@ class Events:
             self._hooks.pop(event, None)
 
 
-def _first_result(hooks: Iterator[_Hook], value: object) -> object | Awaitable[object] | None:
-    for hook in hooks:
+def _first_result(hooks: Sequence[_Hook], value: object) -> object | Awaitable[object] | None:
+    for number, hook in enumerate(hooks, 1):
         result = hook.handler(value)
         if inspect.isawaitable(result):
-            return _awaited_or_next(result, hooks, value)
+            # The last one's is as good as what would wait for it, and a future needs no task.
+            rest = hooks[number:]
+            return _awaited_or_next(result, rest, value) if rest else result
         if result is not None:
             return result
     return None
 
 
 async def _awaited_or_next(
-    awaitable: Awaitable[object], hooks: Iterator[_Hook], value: object
+    awaitable: Awaitable[object], hooks: Sequence[_Hook], value: object
 ) -> object | None:
     result = await awaitable
     if result is None:

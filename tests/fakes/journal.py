@@ -1,11 +1,12 @@
 """A journal in memory."""
 
 import asyncio
-import errno
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fakes.journald import parse
 from fakes.waiting import PATIENCE
+from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.records import PREFIX, MessageId
 from prosody_admin.sd.entries import Journal
 
@@ -27,15 +28,23 @@ class MemoryJournal(Journal):
         super().__init__()
         self.records: list[Record] = []
         self.available = True
-        self._waiting: list[dict[str, str]] = []
+        self._waiting: list[bytes] = []
         self._changed = asyncio.Event()
 
-    def _hand_over(self, full: dict[str, str]) -> None:
+    def record(self, entries: Sequence[bytes]) -> None:
         if not self.available:
-            raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
-        waiting, self._waiting = self._waiting, []
-        for earlier in waiting:
-            self._hand_over(earlier)
+            raise JournalUnavailableError("not now")
+        for payload in [*self._waiting, *entries]:
+            self._take(payload)
+        self._waiting.clear()
+
+    def keep(self, payload: bytes) -> None:
+        self._waiting.append(payload)
+        if self.available:
+            self.record([])
+
+    def _take(self, payload: bytes) -> None:
+        full = parse(payload)
         event = MessageId(full["MESSAGE_ID"]) if "MESSAGE_ID" in full else None
         fields = {
             name.removeprefix(PREFIX): value
@@ -44,9 +53,6 @@ class MemoryJournal(Journal):
         }
         self.records.append(Record(event, full["MESSAGE"], int(full["PRIORITY"]), fields))
         self._changed.set()
-
-    def _keep(self, full: dict[str, str]) -> None:
-        self._waiting.append(full)
 
     def events(self, session: str | None = None) -> list[str]:
         """Return the kinds of all records of sessions and commands, or of one session's."""

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from prosody_admin.records import IDENTIFIER, PREFIX, UNIT, MessageId
-from prosody_admin.sd.native import encode
+from prosody_admin.sd.entries import field
 
 WRITER = Path("/lib/systemd/systemd-journal-remote")
 """Writes what is in the export format (systemd.io/JOURNAL_EXPORT_FORMATS) to a journal file."""
@@ -47,7 +47,7 @@ class JournalFiles:
             full["MESSAGE_ID"] = event.value
         for name, value in fields.items():
             full[name if name.startswith("_") else PREFIX + name] = str(value)
-        self._waiting += encode(full) + b"\n"
+        self._waiting += b"".join(field(name.encode(), text) for name, text in full.items()) + b"\n"
 
     def write(self) -> None:
         """Append to the journal what was added."""

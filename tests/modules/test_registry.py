@@ -12,7 +12,7 @@ from fakes.service import Running, changed, running
 from prosody_admin.config import Settings, load, settings_files
 from prosody_admin.errors import ModuleError
 from prosody_admin.modules.registry import Modules
-from prosody_admin.net.dispatch import UNHANDLED
+from prosody_admin.net.answers import UNHANDLED
 from prosody_admin.protocol.stanza import Stanza
 from prosody_admin.sd.journal import MessageId
 

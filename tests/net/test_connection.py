@@ -39,6 +39,9 @@ class Told:
     def stream_ended(self) -> None:
         self.ends += 1
 
+    def writing_resumed(self) -> None:
+        pass
+
     def connection_lost(self, reason: str, error: StreamError | None) -> None:
         self.lost.set_result((reason, error))
 

@@ -13,7 +13,8 @@ from fakes.waiting import one_turn
 from prosody_admin.access.identity import OVERFLOW_UID, Identity
 from prosody_admin.errors import CommandError
 from prosody_admin.events import Handler
-from prosody_admin.net.dispatch import UNHANDLED, AdminEvent, SessionEvent
+from prosody_admin.net.answers import UNHANDLED
+from prosody_admin.net.dispatch import AdminEvent, SessionEvent
 from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
 from prosody_admin.sd.journal import MessageId
 from prosody_admin.shell.lines import Call

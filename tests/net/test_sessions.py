@@ -88,18 +88,27 @@ async def test_refused_clients_are_bounded_too(
     assert any("closed unheard" in record.message for record in service.journal.records)
 
 
-async def test_a_session_whose_task_fails_is_logged_and_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def fails_later(_: Session) -> None:
+    raise LookupError
+
+
+def fails_at_once(_: Session) -> None:
+    raise LookupError
+
+
+@pytest.mark.parametrize("fails", [fails_later, fails_at_once])
+async def test_a_session_that_fails_as_it_opens_is_logged_and_ends_with_a_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: Callable[[Session], Any]
 ) -> None:
-    async def fails(_: Session) -> None:
-        raise LookupError
 
     async with running(tmp_path) as service:
         with monkeypatch.context() as patched:
             patched.setattr(service.daemon._service.sessions._attendant, "session_opened", fails)
             with await Client.connect(service.path) as client:
                 await client.open()
-                assert await client.last_words() == ([], "")
+                (result,), condition = await client.last_words()
+                assert result.text.startswith("Error: internal error (session ")
+                assert condition == "internal-server-error"
             await service.journal.wait_for(MessageId.SESSION_CLOSED)
         with await service.client() as client:
             assert not (await client.ask("admin:version()")).failed
@@ -126,20 +135,26 @@ async def test_who_reads_no_answer_gets_no_more_of_them(tmp_path: Path) -> None:
 
 
 class Obliging:
-    """Answers every command; whatever a test wants differently, it overrides."""
+    """Answers every command at once; whatever a test wants differently, it overrides."""
 
     def __init__(self) -> None:
         self.closed: list[str] = []
 
-    async def session_opened(self, session: Session) -> None:
-        pass
-
-    def dispatch(self, session: Session, stanza: Stanza) -> Coroutine[Any, Any, None] | None:
-        session.send(repl_result(f"OK: {stanza.text}"))
+    def session_opened(self, session: Session) -> Coroutine[Any, Any, None] | None:
         return None
 
-    async def session_closed(self, session: Session, reason: str) -> None:
+    def command_waits(self, session: Session) -> None:
+        stanza = session.take()
+        assert stanza is not None
+        self.answer(session, stanza)
+        session.done()
+
+    def answer(self, session: Session, stanza: Stanza) -> None:
+        session.send(repl_result(f"OK: {stanza.text}"))
+
+    def session_closed(self, session: Session, reason: str) -> Coroutine[Any, Any, None] | None:
         self.closed.append(reason)
+        return None
 
 
 @asynccontextmanager
@@ -147,36 +162,30 @@ async def served(attendant: Attendant) -> AsyncIterator[tuple[Session, Client]]:
     """A session and its client; expects the session to end."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    closer = DeferredFdCloser()
+    closer, ended = DeferredFdCloser(), asyncio.Event()
     session = Session(
         "1",
         File.adopt(ours.detach()),
         Peer(ALICE, None),
         attendant,
+        lambda _: ended.set(),
         closer=closer,
         limits=SessionLimits(Deadlines(10, 10, 10, 10), DEFAULT_LIMITS, 8),
     )
-    task = asyncio.create_task(session.run())
     with Client(theirs) as client:
         await client.open()
         yield session, client
         async with asyncio.timeout(5):
-            await task
+            await ended.wait()
     await closer.wait_closed()
 
 
-class FailingLater(Obliging):
-    async def dispatch(self, session: Session, stanza: Stanza) -> None:
-        raise LookupError
+async def test_an_attendant_that_fails_ends_the_session_with_a_result() -> None:
+    class Failing(Obliging):
+        def answer(self, session: Session, stanza: Stanza) -> None:
+            session.fail(LookupError())
 
-
-class FailingAtOnce(Obliging):
-    def dispatch(self, session: Session, stanza: Stanza) -> Coroutine[Any, Any, None]:
-        raise LookupError
-
-
-@pytest.mark.parametrize("attendant", [FailingLater(), FailingAtOnce()])
-async def test_an_attendant_that_fails_ends_the_session_with_a_result(attendant: Obliging) -> None:
+    attendant = Failing()
     async with served(attendant) as (_, client):
         await client.enter("a()", "b()")
         stanzas, condition = await client.last_words()
@@ -186,11 +195,21 @@ async def test_an_attendant_that_fails_ends_the_session_with_a_result(attendant:
     assert attendant.closed == ["internal error (session 1)"]
 
 
+async def test_an_end_that_fails_is_logged_and_an_end(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Obliging):
+        async def session_closed(self, session: Session, reason: str) -> None:
+            raise LookupError
+
+    async with served(Failing()) as (_, client):
+        await client.close()
+    assert "the end of session 1 failed" in caplog.text
+
+
 async def test_a_question_of_what_is_answered_at_once_is_given_up_too() -> None:
     given: list[Stanza | None] = []
 
     class Asking(Obliging):
-        def dispatch(self, session: Session, stanza: Stanza) -> None:
+        def answer(self, session: Session, stanza: Stanza) -> None:
             session.ask(Stanza("repl-request-input", {"id": "1"}), given.append)
             session.send(repl_result("OK"))
 
@@ -200,36 +219,45 @@ async def test_a_question_of_what_is_answered_at_once_is_given_up_too() -> None:
         await client.close()
 
 
-async def last_words_of_a_cancelled_command(attendant: Attendant) -> tuple[list[Stanza], str]:
-    """Cancel a command as early as can be."""
+async def test_a_command_that_nobody_took_before_the_client_left() -> None:
+    class Late(Obliging):
+        def command_waits(self, session: Session) -> None:
+            self.session = session
+
+    attendant = Late()
     async with served(attendant) as (session, client):
         await client.enter("a()")
-        await until(lambda: session._running is not None)
-        session.end(STOPPING)
-        session.cancel_command()
-        return await client.last_words()
+        await until(lambda: hasattr(attendant, "session"))
+        client.vanish()
+        await until(lambda: session.connection.transport.closing)
+        await one_turn()
+        assert attendant.closed == [], "not before it was asked for"
+        assert session.take() is None
+    assert attendant.closed == ["the peer closed its socket"]
 
 
-async def test_a_cancelled_command_that_nobody_answers_has_a_result_too() -> None:
-    class Silent(Obliging):
-        async def dispatch(self, session: Session, stanza: Stanza) -> None:
-            await asyncio.get_running_loop().create_future()
-
-    stanzas, condition = await last_words_of_a_cancelled_command(Silent())
-    assert stanzas == [repl_result("Error: stopping", error=True)]
-    assert condition == "system-shutdown"
-
-
-async def test_a_command_cancelled_before_it_began_begins_and_can_answer() -> None:
+async def test_a_cancelled_command_begins_and_can_answer() -> None:
     class Begun(Obliging):
-        async def dispatch(self, session: Session, stanza: Stanza) -> None:
+        def command_waits(self, session: Session) -> None:
+            session.take()
+            self.running = asyncio.ensure_future(self.work(session))
+            session.runs(self.running)
+            self.running.add_done_callback(lambda _: session.done())
+
+        async def work(self, session: Session) -> None:
             try:
                 await asyncio.get_running_loop().create_future()
             except asyncio.CancelledError:
                 session.send(repl_result("recorded and cancelled"))
 
-    stanzas, _ = await last_words_of_a_cancelled_command(Begun())
+    async with served(Begun()) as (session, client):
+        await client.enter("a()")
+        await until(lambda: session._running is not None)
+        session.end(STOPPING)
+        session.cancel_command()
+        stanzas, condition = await client.last_words()
     assert stanzas == [repl_result("recorded and cancelled")]
+    assert condition == "system-shutdown"
 
 
 async def test_the_first_ending_stays() -> None:

@@ -23,7 +23,7 @@ class Told:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.eof = asyncio.Event()
 
-    def data_received(self, data: memoryview) -> None:
+    def data_received(self, data: bytes) -> None:
         self.data += data
 
     def eof_received(self) -> None:

@@ -135,7 +135,7 @@ async def test_a_second_result_costs_the_connection_and_nothing_else(tmp_path: P
     assert len(prosody.conversations) == 3
 
 
-async def test_a_command_that_is_cancelled_takes_the_connection_with_it(tmp_path: Path) -> None:
+async def test_a_command_that_is_given_up_takes_the_connection_with_it(tmp_path: Path) -> None:
     closer = DeferredFdCloser()
     async with FakeProsody(tmp_path / "prosody", {"f()": fake.never_answers}) as prosody:
         upstream = await Upstream.connect(
@@ -145,16 +145,16 @@ async def test_a_command_that_is_cancelled_takes_the_connection_with_it(tmp_path
             closer=closer,
             deadlines=Deadlines(10, 10, 10, 10),
         )
-        running_command = asyncio.create_task(upstream.run(repl_input("f()")))
+        results: list[Stanza | UpstreamError] = []
+        upstream.run(repl_input("f()"), results.append)
         conversation = await prosody.wait_for_line()
-        running_command.cancel()
-        await asyncio.wait({running_command})
-        assert running_command.cancelled()
+        upstream.give_up()
         assert not upstream.usable
         async with asyncio.timeout(PATIENCE):
             await upstream.connection.wait_closed()
             await conversation.gone.wait()
+        assert results == []
         with pytest.raises(UpstreamError, match="lost: the command was cancelled"):
-            await upstream.run(repl_input("g()"))
+            upstream.run(repl_input("g()"), results.append)
     await closer.wait_closed()
     assert prosody.lines == ["f()"]

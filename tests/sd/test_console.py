@@ -9,6 +9,7 @@ import pytest
 from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.records import MessageId
 from prosody_admin.sd.console import ConsoleJournal, escaped
+from prosody_admin.sd.entries import entry
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 999_999, tzinfo=UTC)
 START = f"2026-11-22T12:00:00Z prosody-admin[{os.getpid()}]: "
@@ -32,7 +33,7 @@ def journal(stream: io.StringIO) -> ConsoleJournal:
 
 
 def test_a_record_is_one_line(journal: ConsoleJournal, stream: io.StringIO) -> None:
-    journal.record(MessageId.SESSION_OPENED, "session opened", SESSION="a1", UID=0, UNIT=None)
+    journal.log("session opened", event=MessageId.SESSION_OPENED, SESSION="a1", UID=0, UNIT=None)
     assert stream.getvalue() == (
         f"{START}session opened\tPROSODY_ADMIN_SESSION=a1\tPROSODY_ADMIN_UID=0\n"
     )
@@ -68,7 +69,7 @@ def test_several_lines_go_on_visibly(
 
 def test_no_value_forges_a_line_or_a_field(journal: ConsoleJournal, stream: io.StringIO) -> None:
     attack = f"x\n{START}forged\tPROSODY_ADMIN_UID=0\x1b]0;title\x07"
-    journal.record(MessageId.COMMAND_STARTED, "a\tPROSODY_ADMIN_UID=0", LINE=attack)
+    journal.record([entry("a\tPROSODY_ADMIN_UID=0", LINE=attack)])
     assert stream.getvalue() == (
         f"{START}a\\tPROSODY_ADMIN_UID=0\t"
         f"PROSODY_ADMIN_LINE=x\\n{START}forged\\tPROSODY_ADMIN_UID=0\\x1b]0;title\\x07\n"
@@ -93,7 +94,7 @@ def test_escapes(text: str, shown: str) -> None:
 def test_a_stream_that_cannot_be_written() -> None:
     journal = ConsoleJournal(Unwritable())
     with pytest.raises(JournalUnavailableError, match=r"record: Broken pipe$"):
-        journal.record(MessageId.COMMAND_STARTED, "refused")
+        journal.record([entry("refused")])
     assert journal.dropped == 0
     journal.log("lost")
     assert journal.dropped == 1

@@ -1,9 +1,10 @@
-"""`sd/entries.py`: names that journald takes."""
+"""`sd/entries.py`: names that journald takes, and records as they are written."""
 
 import pytest
 
+from fakes.journald import parse
 from prosody_admin.records import MessageId
-from prosody_admin.sd.entries import entry
+from prosody_admin.sd.entries import decode, encode, entry
 
 
 @pytest.mark.parametrize(
@@ -11,14 +12,27 @@ from prosody_admin.sd.entries import entry
 )
 def test_a_name_that_journald_would_drop_is_a_mistake(name: str) -> None:
     with pytest.raises(ValueError, match=r"expected upper-case ASCII letters.*64 characters"):
-        entry(None, "hello", 6, {name: "x"})
+        encode({name: "x"})
 
 
 def test_the_longest_name() -> None:
-    fields = entry(None, "hello", 6, {"X" * 50: "x"})
-    assert max(len(name) for name in fields) == 64
+    assert max(map(len, decode(encode({"X" * 50: "x"})))) == 64
 
 
 def test_no_field_of_ours_replaces_one_that_every_record_has() -> None:
-    fields = entry(MessageId.SESSION_OPENED, "opened", 6, {"MESSAGE": "x", "PRIORITY": 0})
+    fields = decode(entry("opened", 6, MessageId.SESSION_OPENED, MESSAGE="x", PRIORITY=0))
     assert (fields["MESSAGE"], fields["PRIORITY"]) == ("opened", "6")
+
+
+@pytest.mark.parametrize("value", ["x", "", "a=b", "\n", "x\n\nMESSAGE=y\n", "\0\u00fc\U0001f600"])
+def test_what_is_written_is_read(value: str) -> None:
+    written = entry(value, 6, None, encode({"A": value}), B=value, C=None, D=7)
+    assert decode(written) == parse(written)
+    assert decode(written) == {
+        "MESSAGE": value,
+        "PRIORITY": "6",
+        "SYSLOG_IDENTIFIER": "prosody-admin",
+        "PROSODY_ADMIN_A": value,
+        "PROSODY_ADMIN_B": value,
+        "PROSODY_ADMIN_D": "7",
+    }

@@ -1,11 +1,12 @@
 """`sd/log_handler.py`: from `logging` to a journal."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from syslog import LOG_CRIT, LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_WARNING
 
 import pytest
 
+from fakes.journald import parse
 from prosody_admin.sd.entries import Journal
 from prosody_admin.sd.log_handler import JournalHandler, priority_of
 
@@ -17,8 +18,11 @@ class FakeJournal(Journal):
         super().__init__()
         self.logged: list[dict[str, str]] = []
 
-    def _hand_over(self, full: dict[str, str]) -> None:
-        self.logged.append(full)
+    def record(self, entries: Sequence[bytes]) -> None:
+        raise AssertionError("a message is no record of a start")
+
+    def keep(self, payload: bytes) -> None:
+        self.logged.append(parse(payload))
 
 
 @pytest.fixture

@@ -6,16 +6,17 @@ import fcntl
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from syslog import LOG_ERR
+from syslog import LOG_ERR, LOG_NOTICE
 
 import pytest
 
-from fakes.journald import LARGER_THAN_A_DATAGRAM, Journald, parse
+from fakes.journald import LARGER_THAN_A_DATAGRAM, Journald, parse, split
 from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.records import MessageId
 from prosody_admin.sd import native
+from prosody_admin.sd.entries import FieldValue, decode, encode, entry
 from prosody_admin.sd.native import NativeJournal
 
 SEALED = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
@@ -35,22 +36,36 @@ def journal(journald: Journald) -> Iterator[NativeJournal]:
     journal.close()
 
 
+def record(journal: NativeJournal, message: str, **fields: FieldValue) -> None:
+    """Hand over the record of a start, which may not wait."""
+    journal.record([entry(message, LOG_NOTICE, MessageId.COMMAND_STARTED, **fields)])
+
+
+def without_numbers(records: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [
+        {name: text for name, text in fields.items() if name != "PROSODY_ADMIN_RECORD"}
+        for fields in records
+    ]
+
+
 def fill(journal: NativeJournal) -> int:
     """Have must-records fill the receiving queue of a journald that hangs; return how many fit."""
     count = 0
     while True:
         try:
-            journal.record(MessageId.COMMAND_STARTED, f"before {count}")
+            record(journal, f"before {count}")
         except JournalUnavailableError:
             return count
         count += 1
 
 
 def test_a_record_has_its_fields(journal: NativeJournal, journald: Journald) -> None:
-    journal.record(
-        MessageId.SESSION_OPENED, "session opened", LOG_ERR, SESSION="a1", UID=1000, UNIT=None
+    encoded = encode({"SESSION": "a1"})
+    opened = entry(
+        "session opened", LOG_ERR, MessageId.SESSION_OPENED, encoded, UID=1000, UNIT=None
     )
-    assert journald.records() == [
+    journal.record([opened])
+    assert without_numbers(journald.records()) == [
         {
             "MESSAGE": "session opened",
             "PRIORITY": "3",
@@ -65,7 +80,7 @@ def test_a_record_has_its_fields(journal: NativeJournal, journald: Journald) -> 
 def test_log_needs_no_message_id(journal: NativeJournal, journald: Journald) -> None:
     journal.log("hello", CODE_LINE=7)
     journal.log("bye", event=MessageId.SESSION_CLOSED)
-    first, second = journald.records()
+    first, second = without_numbers(journald.records())
     assert first == {
         "MESSAGE": "hello",
         "PRIORITY": "6",
@@ -88,14 +103,15 @@ def test_log_needs_no_message_id(journal: NativeJournal, journald: Journald) -> 
     ],
 )
 def test_no_value_forges_a_field(journal: NativeJournal, journald: Journald, value: str) -> None:
-    journal.record(MessageId.COMMAND_STARTED, value, LINE=value)
-    (record,) = journald.records()
-    assert record["MESSAGE"] == record["PROSODY_ADMIN_LINE"] == value
-    assert len(record) == 5
+    record(journal, value, LINE=value)
+    (found,) = without_numbers(journald.records())
+    assert found["MESSAGE"] == found["PROSODY_ADMIN_LINE"] == value
+    assert found == decode(entry(value, LOG_NOTICE, MessageId.COMMAND_STARTED, LINE=value))
+    assert len(found) == 5
 
 
 def test_a_lone_surrogate_is_escaped(journal: NativeJournal, journald: Journald) -> None:
-    journal.record(MessageId.SESSION_OPENED, "opened", UNIT=os.fsdecode(b"odd\xff.service"))
+    record(journal, "opened", UNIT=os.fsdecode(b"odd\xff.service"))
     assert journald.records()[0]["PROSODY_ADMIN_UNIT"] == "odd\\udcff.service"
 
 
@@ -103,7 +119,7 @@ def test_what_is_too_large_comes_as_a_sealed_memfd(
     journal: NativeJournal, journald: Journald
 ) -> None:
     line = "x" * LARGER_THAN_A_DATAGRAM
-    journal.record(MessageId.COMMAND_STARTED, "command started", LINE=line)
+    record(journal, "command started", LINE=line)
     numbers = array.array("i", [-1])
     payload, ancillary, _, _ = journald.socket.recvmsg(16, socket.CMSG_SPACE(numbers.itemsize))
     assert payload == b""
@@ -113,9 +129,49 @@ def test_what_is_too_large_comes_as_a_sealed_memfd(
     with open(numbers[-1], "rb") as memfd:
         assert fcntl.fcntl(memfd, fcntl.F_GET_SEALS) == SEALED
         memfd.seek(0)
-        record = parse(memfd.read())
-    assert record["PROSODY_ADMIN_LINE"] == line
-    assert record["MESSAGE"] == "command started"
+        found = parse(memfd.read())
+    assert found["PROSODY_ADMIN_LINE"] == line
+    assert found["MESSAGE"] == "command started"
+
+
+def test_what_is_held_goes_together(journal: NativeJournal, journald: Journald) -> None:
+    journal.hold()
+    journal.log("first")
+    journal.log("second\n\nof two lines", LINE="\n\n")
+    assert journald.records() == []
+    record(journal, "third")
+    assert journald.messages() == ["first", "second\n\nof two lines", "third"]
+    journal.log("fourth")
+    journal.log("fifth")
+    assert journald.records() == []
+    assert journal.flush()
+    datagram = journald.socket.recv(LARGER_THAN_A_DATAGRAM)
+    assert [parse(found)["MESSAGE"] for found in split(datagram)] == ["fourth", "fifth"]
+    journal.log("not held any more")
+    assert journald.messages() == ["not held any more"]
+
+
+def test_what_is_held_is_bounded(
+    journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "TOGETHER_RECORDS", 3)
+    journal.hold()
+    for number in range(4):
+        journal.log(f"{number}")
+    assert journald.messages() == ["0", "1", "2"]
+    large = "x" * (native.TOGETHER_BYTES // 2)
+    for _ in range(2):
+        journal.log(large)
+    assert len(journald.socket.recv(LARGER_THAN_A_DATAGRAM)) < native.TOGETHER_BYTES
+    assert journald.messages() == [large]
+
+
+def test_records_are_numbered(journal: NativeJournal, journald: Journald) -> None:
+    record(journal, "first")
+    journal.log("second")
+    journal.record([entry("third"), entry("fourth")])
+    numbers = [found["PROSODY_ADMIN_RECORD"] for found in journald.records()]
+    assert numbers == ["1", "2", "3", "4"]
 
 
 class TestJournaldHangs:
@@ -125,12 +181,12 @@ class TestJournaldHangs:
         count = fill(journal)
         assert count > 0
         with pytest.raises(JournalUnavailableError) as raised:
-            journal.record(MessageId.COMMAND_STARTED, "refused")
+            record(journal, "refused")
         assert str(raised.value) == (
             "the journal does not take a record: Resource temporarily unavailable"
         )
         assert journald.messages() == [f"before {n}" for n in range(count)]
-        journal.record(MessageId.COMMAND_STARTED, "again")
+        record(journal, "again")
         assert journald.messages() == ["again"]
 
     def test_best_effort_records_wait_in_order(
@@ -149,25 +205,44 @@ class TestJournaldHangs:
         fill(journal)
         journal.log("first")
         with pytest.raises(JournalUnavailableError):
-            journal.record(MessageId.COMMAND_STARTED, "refused")
+            record(journal, "refused")
         journald.records()
-        journal.record(MessageId.COMMAND_STARTED, "second")
+        record(journal, "second")
         journal.log("third")
         assert journald.messages() == ["first", "second", "third"]
 
     def test_a_must_record_is_refused_while_only_some_of_the_queue_fits(
-        self, journal: NativeJournal, journald: Journald
+        self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(native, "TOGETHER_RECORDS", 1)
         count = fill(journal)
         for number in range(2 * count):
             journal.log(f"waiting {number}")
         journald.records()
         with pytest.raises(JournalUnavailableError):
-            journal.record(MessageId.COMMAND_STARTED, "refused")
+            record(journal, "refused")
         received = journald.messages()
         while not journal.flush():  # where the queue is long, it takes more than one call
             received += journald.messages()
         assert received + journald.messages() == [f"waiting {n}" for n in range(2 * count)]
+
+    def test_of_several_must_records_the_first_may_be_taken(
+        self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(native, "TOGETHER_RECORDS", 2)
+        fill(journal)
+        numbered = int(journald.records()[-1]["PROSODY_ADMIN_RECORD"])
+        fill(journal)
+        journald.socket.recv(LARGER_THAN_A_DATAGRAM)  # room for one datagram
+        with pytest.raises(JournalUnavailableError) as raised:
+            journal.record([entry(f"{number}") for number in range(5)])
+        assert raised.value.recorded == 2
+        taken = journald.records()
+        assert [found["MESSAGE"] for found in taken[-2:]] == ["0", "1"]
+        record(journal, "the next")
+        (found,) = journald.records()
+        expected = numbered + len(taken) + 2
+        assert int(found["PROSODY_ADMIN_RECORD"]) == expected, "what was refused has no number"
 
     def test_a_gap_is_in_its_place(
         self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
@@ -180,7 +255,7 @@ class TestJournaldHangs:
         journald.records()
         journal.log("after")
         records = journald.records()
-        assert [record["MESSAGE"] for record in records] == [
+        assert [found["MESSAGE"] for found in records] == [
             "0",
             "1",
             "3 records were lost here: journald did not take them",
@@ -189,6 +264,9 @@ class TestJournaldHangs:
         assert records[2]["MESSAGE_ID"] == MessageId.AUDIT_GAP.value
         assert records[2]["PROSODY_ADMIN_DROPPED"] == "3"
         assert records[2]["PRIORITY"] == "4"
+        numbers = [int(found["PROSODY_ADMIN_RECORD"]) for found in records]
+        first = numbers[0]
+        assert numbers == [first, first + 1, first + 5, first + 6]
         journal.log("no second gap")
         assert journald.messages() == ["no second gap"]
         assert journal.dropped == 3, "counted since the start"
@@ -213,6 +291,7 @@ class TestJournaldHangs:
         self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(native, "QUEUE_RECORDS", 2)
+        monkeypatch.setattr(native, "TOGETHER_RECORDS", 1)
         fill(journal)
         for number in range(3):
             journal.log(f"{number}")
@@ -249,10 +328,10 @@ class TestJournaldGoes:
         journald.stop(removed=removed)
         journal.log("meanwhile")
         with pytest.raises(JournalUnavailableError, match=r"Connection refused|No such file"):
-            journal.record(MessageId.COMMAND_STARTED, "refused")
+            record(journal, "refused")
         journald.path.unlink(missing_ok=True)
         journald.start()
-        journal.record(MessageId.COMMAND_STARTED, "after")
+        record(journal, "after")
         assert journald.messages() == ["meanwhile", "after"]
 
     def test_it_need_not_be_there_at_first(self, tmp_path: Path) -> None:
@@ -270,7 +349,7 @@ class TestJournaldGoes:
         journal.close()
         journal.log("lost")
         with pytest.raises(JournalUnavailableError, match="Bad file descriptor"):
-            journal.record(MessageId.COMMAND_STARTED, "refused")
+            record(journal, "refused")
         assert journald.records() == []
 
 
@@ -284,8 +363,8 @@ def test_no_descriptor_for_a_memfd_is_not_now(
     with monkeypatch.context() as patched:
         patched.setattr(os, "memfd_create", memfd_create)
         with pytest.raises(JournalUnavailableError, match="Too many open files"):
-            journal.record(MessageId.COMMAND_STARTED, "refused", LINE=line)
-    journal.record(MessageId.COMMAND_STARTED, "works")
+            record(journal, "refused", LINE=line)
+    record(journal, "works")
     assert journald.messages() == ["works"]
 
 
@@ -295,14 +374,14 @@ def test_what_is_logged_while_sending_waits(journald: Journald) -> None:
     class Interrupted(NativeJournal):
         nested = 0
 
-        def _send(self, payload: bytes) -> None:
+        def _send(self, together: Sequence[bytes]) -> None:
             if self.nested < 2:
                 self.nested += 1
                 self.log(f"nested {self.nested}")
-            super()._send(payload)
+            super()._send(together)
 
     journal = Interrupted(journald.path)
-    journal.record(MessageId.COMMAND_STARTED, "outer")
+    record(journal, "outer")
     assert journald.messages() == ["outer"]
     journal.close()
     assert journald.messages() == ["nested 1", "nested 2"]

@@ -1,15 +1,17 @@
 """`sd/native.py`: whatever journald does, no call holds up the loop."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from syslog import LOG_NOTICE
 
 import pytest
 
 from fakes.journald import LARGER_THAN_A_DATAGRAM, Journald
 from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.records import MessageId
-from prosody_admin.sd.native import QUEUE_BYTES, RECORDS_AT_ONCE, NativeJournal
+from prosody_admin.sd.entries import entry
+from prosody_admin.sd.native import QUEUE_BYTES, RECORDS_AT_ONCE, TOGETHER_RECORDS, NativeJournal
 
 LONGEST_PAUSE = 0.010
 """Seconds of the processor for one call, several times what the longest takes.
@@ -24,7 +26,7 @@ SIZES = {"many": 400, "large": 100_000, "sealed": QUEUE_BYTES // 2}
 
 
 class Measured(NativeJournal):
-    """Counts what is sent. With `reads_at_once`, journald takes it before the next is sent."""
+    """Counts records that are sent. With `reads_at_once`, journald takes them before the next."""
 
     def __init__(self, journald: Journald) -> None:
         super().__init__(journald.path)
@@ -32,9 +34,9 @@ class Measured(NativeJournal):
         self.reads_at_once = False
         self.sent = 0
 
-    def _send(self, payload: bytes) -> None:
-        self.sent += 1
-        super()._send(payload)
+    def _send(self, together: Sequence[bytes]) -> None:
+        self.sent += len(together)
+        super()._send(together)
         if self.reads_at_once:
             self.journald.socket.recvmsg(LARGER_THAN_A_DATAGRAM)
 
@@ -50,7 +52,9 @@ def journal(tmp_path: Path) -> Iterator[Measured]:
 
 def must(journal: Measured, text: str) -> None:
     try:
-        journal.record(MessageId.COMMAND_STARTED, text, SESSION="1a2b", SEQUENCE=1)
+        journal.record(
+            [entry(text, LOG_NOTICE, MessageId.COMMAND_STARTED, SESSION="1a2b", SEQUENCE=1)]
+        )
     except JournalUnavailableError:
         return
     assert journal.reads_at_once, "only then it can be taken"
@@ -68,7 +72,11 @@ def flush(journal: Measured, _: str) -> None:
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize(
     ("journald_does", "sent_at_most"),
-    [("hangs", 1), ("is absent", 1), ("takes everything", RECORDS_AT_ONCE + 2)],
+    [
+        ("hangs", TOGETHER_RECORDS),
+        ("is absent", TOGETHER_RECORDS),
+        ("takes everything", RECORDS_AT_ONCE + 2),
+    ],
 )
 def test_the_longest_call(
     journal: Measured,

@@ -1,6 +1,8 @@
 """The relay: what a client types goes to Prosody, and Prosody's answers to the client."""
 
+import asyncio
 import re
+from collections.abc import Awaitable
 
 from prosody_admin.errors import CommandError, UpstreamError
 from prosody_admin.modules.api import Module, Service
@@ -33,12 +35,12 @@ class Relays:
         self._service = service
         self._relays: dict[Session, Relay] = {}
 
-    async def command(self, event: AdminEvent) -> list[Stanza]:
+    def command(self, event: AdminEvent) -> Awaitable[list[Stanza]]:
         """Have Prosody run the line; see `Relay.run`."""
         relay = self._relays.get(event.session)
         if relay is None:
             relay = self._relays[event.session] = Relay(event.session, self._service)
-        return await relay.run(event)
+        return relay.run(event)
 
     def disconnected(self, event: SessionEvent) -> None:
         """End the upstream connection of a session that is over."""
@@ -61,23 +63,42 @@ class Relay:
         self._upstream: Upstream | None = None
         self._style = style_of(Stanza("repl-input"))
 
-    async def run(self, event: AdminEvent) -> list[Stanza]:
+    def run(self, event: AdminEvent) -> Awaitable[list[Stanza]]:
         """Have Prosody run the line, and return its result; output goes out as it comes.
 
         A command is sent once at most. Raises CommandError when there is no result to be had,
-        which says whether the command may have run.
+        which says whether the command may have run. When what is returned is cancelled, the
+        connection ends with it.
         """
-        try:
-            upstream = await self._connected()
-        except UpstreamError as error:
-            raise CommandError(f"not run: {error}", failure=UNREACHABLE) from error
         self._style = style_of(event.stanza)
+        command = _for_prosody(event)
+        if self._upstream is not None and self._upstream.usable:
+            return self._begin(self._upstream, command)
+        return self._connect_and_run(command)
+
+    async def _connect_and_run(self, command: Stanza) -> list[Stanza]:
         try:
-            result = await upstream.run(_for_prosody(event))
+            self._upstream = await self._connected()
+            return await self._begin(self._upstream, command)
         except UpstreamError as error:
-            unknown = "the outcome of the command is unknown" if error.sent else "not run"
-            raise CommandError(f"{unknown}: {error}", failure=UNREACHABLE) from error
-        return list(self._style.result(result))
+            raise _not_run(error) from error
+
+    def _begin(self, upstream: Upstream, command: Stanza) -> asyncio.Future[list[Stanza]]:
+        """Send a command over a connection that can be used. Raises UpstreamError if not."""
+        answer: asyncio.Future[list[Stanza]] = asyncio.get_running_loop().create_future()
+
+        def on_result(result: Stanza | UpstreamError) -> None:
+            if answer.done():  # cancelled
+                return
+            if isinstance(result, UpstreamError):
+                answer.set_exception(_not_run(result))
+            else:
+                self._session.after_command(upstream.pass_on)
+                answer.set_result(list(self._style.result(result)))
+
+        upstream.run(command, on_result)
+        answer.add_done_callback(lambda done: upstream.give_up() if done.cancelled() else None)
+        return answer
 
     def close(self) -> None:
         """End the connection."""
@@ -85,22 +106,21 @@ class Relay:
             self._upstream.close()
 
     async def _connected(self) -> Upstream:
-        if self._upstream is None or not self._upstream.usable:
-            settings = self._service.settings
-            self._upstream = await Upstream.connect(
-                settings.prosody.socket,
-                self._pass_on,
-                self._ask,
-                closer=self._service.closer,
-                deadlines=Deadlines(
-                    header=settings.prosody.connect_timeout,
-                    stanza=settings.limits.stanza_timeout,
-                    write=settings.limits.write_timeout,
-                    keepalive=settings.limits.keepalive_interval,
-                ),
-            )
-            self._session.connection.feed_from(self._upstream.connection)
-        return self._upstream
+        settings = self._service.settings
+        upstream = await Upstream.connect(
+            settings.prosody.socket,
+            self._pass_on,
+            self._ask,
+            closer=self._service.closer,
+            deadlines=Deadlines(
+                header=settings.prosody.connect_timeout,
+                stanza=settings.limits.stanza_timeout,
+                write=settings.limits.write_timeout,
+                keepalive=settings.limits.keepalive_interval,
+            ),
+        )
+        self._session.connection.feed_from(upstream.connection)
+        return upstream
 
     def _pass_on(self, output: Stanza) -> None:
         for piece in self._style.output(output):
@@ -122,6 +142,11 @@ class Relay:
             self._session.ask(Stanza("repl-request-input", anew), answered)
         else:
             answered(None)
+
+
+def _not_run(error: UpstreamError) -> CommandError:
+    outcome = "the outcome of the command is unknown" if error.sent else "not run"
+    return CommandError(f"{outcome}: {error}", failure=UNREACHABLE)
 
 
 def _for_prosody(event: AdminEvent) -> Stanza:

@@ -1,13 +1,14 @@
 """What is recorded of sessions and commands: the one place that turns them into fields."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from syslog import LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING
 
-from prosody_admin.access.identity import Identity
 from prosody_admin.access.policy import Verdict
 from prosody_admin.access.record import Account
+from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.net.session import Session
-from prosody_admin.sd.journal import FieldValue, Journal, MessageId
+from prosody_admin.sd.journal import Journal, MessageId, encode, entry
 
 ERROR_CHARACTERS = 1000
 """The longest text of an error in the record."""
@@ -59,13 +60,21 @@ class Audit:
                 MessageId.AUDIT_NOT_REQUIRED,
             )
 
+    def hold(self) -> None:
+        """See Journal."""
+        self._journal.hold()
+
+    def flush(self) -> None:
+        """See Journal."""
+        self._journal.flush()
+
     def session_opened(self, session: Session) -> None:
         """Record that a client opened its stream."""
         self._journal.log(
             f"Session {session.id} opened by {session.identity}",
             LOG_INFO,
             MessageId.SESSION_OPENED,
-            **_session_fields(session),
+            _session_fields(session),
         )
 
     def session_refused(self, session: Session) -> None:
@@ -74,7 +83,7 @@ class Audit:
             f"Session {session.id} of {session.identity} refused: {session.refusal}",
             LOG_WARNING,
             MessageId.SESSION_REFUSED,
-            **_session_fields(session),
+            _session_fields(session),
             ERROR=session.refusal,
         )
 
@@ -85,7 +94,7 @@ class Audit:
                 f"Session {session.id} of {session.identity}: stream error {error}",
                 LOG_WARNING,
                 MessageId.STREAM_ERROR,
-                **_session_fields(session),
+                _session_fields(session),
                 CONDITION=error.condition,
                 ERROR=error.reason,
             )
@@ -96,22 +105,37 @@ class Audit:
             + (f": {reason}" if reason else ""),
             LOG_INFO,
             MessageId.SESSION_CLOSED,
-            **_session_fields(session),
+            _session_fields(session),
             COMMANDS=session.commands,
             DURATION_USEC=round(seconds * 1_000_000),
         )
 
-    def command_started(self, session: Session, account: Account, verdict: Verdict) -> None:
-        """Record that a command is about to run.
+    def commands_started(self, started: Sequence[tuple[Session, Account, Verdict]]) -> int:
+        """Record that commands are about to run; return how many of them may, the first ones.
 
-        Raises JournalUnavailableError if that cannot be written down: it must not run then.
+        The others cannot be written down, and must not run.
         """
-        message = f"{session.identity} runs {_spoken(account)}"
-        fields = _command_fields(session, account) | {"VERDICT": "allowed", "RULE": verdict.rule}
-        if self._required:
-            self._journal.record(MessageId.COMMAND_STARTED, message, LOG_NOTICE, **fields)
-        else:
-            self._journal.log(message, LOG_NOTICE, MessageId.COMMAND_STARTED, **fields)
+        entries = [
+            entry(
+                f"{session.identity} runs {_spoken(account)}",
+                LOG_NOTICE,
+                MessageId.COMMAND_STARTED,
+                _session_fields(session),
+                _account_fields(account),
+                SEQUENCE=session.commands,
+                VERDICT="allowed",
+                RULE=verdict.rule,
+            )
+            for session, account, verdict in started
+        ]
+        try:
+            self._journal.record(entries)
+        except JournalUnavailableError as error:
+            if self._required:
+                return error.recorded
+            for payload in entries[error.recorded :]:
+                self._journal.keep(payload)
+        return len(entries)
 
     def command_refused(self, session: Session, account: Account, refusal: Refusal) -> None:
         """Record that a command does not run, and the rule that says so."""
@@ -119,7 +143,9 @@ class Audit:
             f"{session.identity} may not run {_spoken(account)}: {refusal.text}",
             LOG_WARNING,
             MessageId.COMMAND_REFUSED,
-            **_command_fields(session, account),
+            _session_fields(session),
+            _account_fields(account),
+            SEQUENCE=session.commands,
             VERDICT="refused",
             RULE=refusal.rule,
         )
@@ -132,7 +158,9 @@ class Audit:
             + (f", {withdrawn.text}" if withdrawn else ""),
             LOG_INFO,
             MessageId.COMMAND_FINISHED,
-            **_command_fields(session, account),
+            _session_fields(session),
+            _account_fields(account),
+            SEQUENCE=session.commands,
             RESULT=outcome.result,
             RULE=withdrawn.rule if withdrawn else None,
             ERROR=None if account.discreet else outcome.error[:ERROR_CHARACTERS] or None,
@@ -147,7 +175,7 @@ class Audit:
             f"A handler of {event} failed in session {session.id}\n{trace}",
             LOG_ERR,
             MessageId.MODULE_FAILED,
-            **_session_fields(session),
+            _session_fields(session),
             EVENT=event,
         )
 
@@ -158,24 +186,25 @@ def _spoken(account: Account) -> str:
     )
 
 
-def _session_fields(session: Session) -> dict[str, FieldValue]:
-    identity: Identity = session.identity
-    return {
-        "SESSION": session.id,
-        "PEER_PID": identity.pid,
-        "PEER_UID": identity.uid,
-        "PEER_GID": identity.gid,
-        "PEER_USER": identity.user,
-        "PEER_LOGIN_UID": identity.login_uid,
-        "PEER_LOGIN_USER": identity.login_user,
-        "PEER_UNIT": identity.unit,
-    }
+def _session_fields(session: Session) -> bytes:
+    if not session.record:
+        identity = session.identity
+        session.record = encode(
+            {
+                "SESSION": session.id,
+                "PEER_PID": identity.pid,
+                "PEER_UID": identity.uid,
+                "PEER_GID": identity.gid,
+                "PEER_USER": identity.user,
+                "PEER_LOGIN_UID": identity.login_uid,
+                "PEER_LOGIN_USER": identity.login_user,
+                "PEER_UNIT": identity.unit,
+            }
+        )
+    return session.record
 
 
-def _command_fields(session: Session, account: Account) -> dict[str, FieldValue]:
-    return _session_fields(session) | {
-        "COMMAND": account.command,
-        "ARGUMENTS": account.arguments,
-        "HOST": account.host,
-        "SEQUENCE": session.commands,
-    }
+def _account_fields(account: Account) -> bytes:
+    return encode(
+        {"COMMAND": account.command, "ARGUMENTS": account.arguments, "HOST": account.host}
+    )

@@ -7,11 +7,12 @@ from typing import Protocol
 
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import StreamError
-from prosody_admin.net.transport import Transport
-from prosody_admin.protocol.parser import Limits
+from prosody_admin.net.transport import READ_BYTES, Transport
+from prosody_admin.protocol.limits import Limits
 from prosody_admin.protocol.stanza import Stanza
 from prosody_admin.protocol.stream import (
     EofReceived,
+    Event,
     Role,
     StanzaReceived,
     Stream,
@@ -51,6 +52,9 @@ class Owner(Protocol):
     def stream_ended(self) -> None:
         """The peer sends no more stanzas, but may wait for answers."""
 
+    def writing_resumed(self) -> None:
+        """What waits to be sent is little again, after it was too much."""
+
     def connection_lost(self, reason: str, error: StreamError | None) -> None:
         """It is over; called exactly once, last.
 
@@ -63,8 +67,26 @@ class Connection:
 
     While too much waits to be sent here, what comes in at its feeder, if it has one, waits too.
     `last_words`, if given, says what goes before the stream error that an open stream ends with
-    because the peer broke a rule.
+    because the peer broke a rule. `read_bytes` is how much is read at once.
     """
+
+    __slots__ = (
+        "_awaited",
+        "_closed",
+        "_deadlines",
+        "_error",
+        "_feeder",
+        "_flush_due",
+        "_keepalive",
+        "_last_sent",
+        "_last_words",
+        "_loop",
+        "_lost",
+        "_opened",
+        "_owner",
+        "_stream",
+        "transport",
+    )
 
     def __init__(
         self,
@@ -76,6 +98,7 @@ class Connection:
         deadlines: Deadlines,
         limits: Limits,
         last_words: Callable[[StreamError], Stanza] | None = None,
+        read_bytes: int = READ_BYTES,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._owner = owner
@@ -83,19 +106,21 @@ class Connection:
         self._deadlines = deadlines
         self._stream = Stream(role, limits)
         self._error: StreamError | None = None
-        self._closed = self._loop.create_future()
+        self._lost = False
+        self._closed: asyncio.Future[None] | None = None  # made for who waits for the end
         self._opened = False
         self._awaited: asyncio.TimerHandle | None = None
         self._last_sent = self._loop.time()
+        self._flush_due = False
         self._feeder: Connection | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self.transport = Transport(file, self, closer, write_timeout=deadlines.write)
+        self.transport = Transport(
+            file, self, closer, write_timeout=deadlines.write, read_bytes=read_bytes
+        )
         self._keepalive = self._loop.call_later(deadlines.keepalive, self._keep_alive)
         self._await_peer(deadlines.header, "no stream header")
         if role is Role.CLIENT:
             self._stream.open()
-            self._flush()
+            self.flush()
 
     @property
     def can_send(self) -> bool:
@@ -103,26 +128,37 @@ class Connection:
         return self._stream.can_send and not self.transport.closing
 
     def send(self, stanza: Stanza) -> None:
-        """Send `stanza`; dropped once the stream is closed or lost.
+        """Send `stanza`, with the next `flush` or when the loop comes round.
 
-        Raises StanzaError if it cannot be written as XML.
+        Dropped once the stream is closed or lost. Raises StanzaError if it cannot be written as
+        XML.
         """
         if self.can_send:
             self._stream.send(stanza)
-            self._flush()
+            if not self._flush_due:
+                self._flush_due = True
+                self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Send at once, and in one piece, what waits for it."""
+        self._flush_due = False
+        data = self._stream.data_to_send()
+        if data:
+            self._last_sent = self._loop.time()
+            self.transport.write(data)
 
     def close(self) -> None:
         """Close the stream in order, then the socket once all is sent. Idempotent."""
         if not self.transport.closing:
             self._stream.close()
-            self._flush()
+            self.flush()
             self.transport.close()
 
     def fail(self, condition: str) -> None:
         """Close the stream with an error (RFC 6120, section 4.9.3). Idempotent."""
         if not self.transport.closing:
             self._stream.fail(condition)
-            self._flush()
+            self.flush()
             self.transport.close()
 
     def abort(self, reason: str) -> None:
@@ -146,18 +182,18 @@ class Connection:
         self.transport.resume_reading()
         self._await_rest_of_stanza()
 
-    async def wait_writable(self) -> None:
-        """Wait while too much waits to be sent; the peer has to take some of it in time."""
-        await self._writable.wait()
-
     async def wait_closed(self) -> None:
         """Wait for the end, which the write deadline bounds once `close` was called."""
-        await asyncio.shield(self._closed)
+        if not self._lost:
+            self._closed = self._closed or self._loop.create_future()
+            await asyncio.shield(self._closed)
 
     # What the transport calls.
 
-    def data_received(self, data: memoryview) -> None:
+    def data_received(self, data: bytes) -> None:
         """Parse, tell the owner, and watch over a stanza that is only half here."""
+        if self._flush_due:
+            self.flush()  # goes before a stream error, and what is said before that
         self._stream.receive_data(data)
         self._tell_owner()
 
@@ -168,45 +204,52 @@ class Connection:
 
     def writing_paused(self) -> None:
         """Hold back whoever feeds this connection."""
-        self._writable.clear()
         if self._feeder is not None:
             self._feeder.pause_reading()
 
     def writing_resumed(self) -> None:
-        """Let the feeder go on."""
-        self._writable.set()
+        """Let the feeder go on, and the owner."""
         if self._feeder is not None:
             self._feeder.resume_reading()
+        self._owner.writing_resumed()
 
     def connection_lost(self, reason: str) -> None:
         """Stop the clocks and tell the owner."""
-        self._writable.set()
+        self._lost = True
         self._keepalive.cancel()
         self._await_peer(None)
         self._owner.connection_lost(reason, self._error)
-        self._closed.set_result(None)
+        if self._closed is not None:
+            self._closed.set_result(None)
 
     def _tell_owner(self) -> None:
         events = self._stream.events_received()
-        match events:
-            case [*_, StreamFailed(error=error, by_peer=False)]:
-                self._say_last_words(error)
-        self._flush()  # our header, or the stream error, goes before any answer
+        if events:
+            self._tell(events)
+            if self._opened:
+                self._await_peer(None)
+        elif self._opened and self._stream.at_stanza_boundary:
+            self._await_peer(None)
+        self._await_rest_of_stanza()
+
+    def _tell(self, events: list[Event]) -> None:
+        last = events[-1]
+        if isinstance(last, StreamFailed) and not last.by_peer:
+            self._say_last_words(last.error)
+        if not (self._opened and isinstance(last, StanzaReceived)):
+            self.flush()  # our header, or the stream error, goes before any answer
         for event in events:
             match event:
+                case StanzaReceived(stanza=stanza):
+                    self._owner.stanza_received(stanza)
                 case StreamOpened():
                     self._opened = True
                     self._owner.stream_opened()
-                case StanzaReceived(stanza=stanza):
-                    self._owner.stanza_received(stanza)
                 case StreamClosed() | EofReceived():
                     self._owner.stream_ended()
                 case StreamFailed(error=error, by_peer=by_peer):
                     self._error = error
                     self.transport.close(linger=not by_peer)
-        if self._opened and (events or self._stream.at_stanza_boundary):
-            self._await_peer(None)
-        self._await_rest_of_stanza()
 
     def _await_rest_of_stanza(self) -> None:
         """Start the clock of a stanza that is half here, unless it runs, or we do not read."""
@@ -218,12 +261,6 @@ class Connection:
         ):
             self._await_peer(self._deadlines.stanza, "half a stanza, and the rest not")
 
-    def _flush(self) -> None:
-        data = self._stream.data_to_send()
-        if data:
-            self._last_sent = self._loop.time()
-            self.transport.write(data)
-
     def _await_peer(self, seconds: float | None, missing: str = "") -> None:
         """Fail the stream unless the peer does something in time; None: it did."""
         if self._awaited is not None:
@@ -234,6 +271,7 @@ class Connection:
             self._awaited = self._loop.call_later(seconds, self._time_out, reason)
 
     def _time_out(self, reason: str) -> None:
+        self.flush()
         self._error = StreamError("connection-timeout", reason)
         self._say_last_words(self._error)
         self.fail(self._error.condition)
@@ -248,7 +286,7 @@ class Connection:
         due = self._last_sent + self._deadlines.keepalive
         if due <= self._loop.time() and self.can_send:
             self._stream.send_whitespace()
-            self._flush()
+            self.flush()
             due = self._last_sent + self._deadlines.keepalive
         if due <= self._loop.time():
             due = self._loop.time() + KEEPALIVE_RESOLUTION

@@ -4,33 +4,34 @@ This wrapper is not a handler, so that no handler can outrank it.
 """
 
 import asyncio
+import functools
 import inspect
 import traceback
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from prosody_admin.access.policy import Policy, Verdict
-from prosody_admin.access.record import Account, account_of
 from prosody_admin.access.roles import Request
-from prosody_admin.errors import CommandError, JournalUnavailableError, StanzaError
+from prosody_admin.errors import CommandError, StanzaError
 from prosody_admin.events import Events
+from prosody_admin.net.answers import answered, internal_error
 from prosody_admin.net.audit import Audit, Outcome, Refusal
+from prosody_admin.net.meaning import Meaning, Meanings, has_line
 from prosody_admin.net.session import Ending, Session
-from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_result
-from prosody_admin.protocol.structured import REFUSED, failed_result, is_query
-from prosody_admin.shell.canonical import canonical
+from prosody_admin.protocol.stanza import Stanza, repl_result
+from prosody_admin.protocol.structured import REFUSED, failed_result
 from prosody_admin.shell.catalogue import Catalogue, CommandClass
-from prosody_admin.shell.lines import Call, Line, RawLua, parse
-
-UNHANDLED = "No module handled this query. Is mod_admin_shell enabled?"
-"""What Prosody answers to a stanza that no module wants."""
-
-LINE = (ADMIN_NS, "repl-input")
-"""Namespace and name of the stanza that is a line of the shell."""
+from prosody_admin.shell.lines import Call, Line
 
 ANNOUNCE_SECONDS = 5.0
 """How long the handlers of a session's beginning or end may hold it up."""
+
+TURN_COMMANDS = 64
+"""Commands that are begun before the loop comes round: some milliseconds."""
+
+UNRECORDED = Refusal("unrecorded", "refused, it cannot be recorded now")
+"""Why a command does not run when its start cannot be handed to the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +59,39 @@ class SessionEvent:
 
 
 @dataclass(slots=True)
-class _Running:
-    """A command that a module is at work on: since when, and what was sent to its session before.
+class _Command:
+    """A command that is allowed: since when it runs, and what its session was sent before.
 
     `withdrawn` is why its caller may not have it now.
     """
 
-    request: Request
-    account: Account
-    started: float
-    bytes_before: int
-    lines_before: int
+    session: Session
+    stanza: Stanza
+    meaning: Meaning
+    verdict: Verdict
+    started: float = 0.0
+    bytes_before: int = 0
+    lines_before: int = 0
     withdrawn: Refusal | None = None
 
 
 class Dispatcher:
-    """The attendant of every session: authorise, record, dispatch, answer, record."""
+    """The attendant of every session: authorise, record, dispatch, answer, record.
+
+    Whenever the loop comes round, one command of each session that has one is judged. The starts
+    of those that are allowed are recorded together, then they run: the record costs little when
+    there are many, and every record of a start is handed over before its command runs.
+    """
 
     def __init__(self, events: Events, policy: Policy, audit: Audit) -> None:
         self._events = events
         self._policy = policy
+        self._meanings = Meanings(policy.catalogue)
         self._audit = audit
-        self._running: dict[Session, _Running] = {}
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[Session] = []
+        self._gathering = False
+        self._running: dict[Session, _Command] = {}
 
     def enforce(self, policy: Policy) -> None:
         """Let `policy` decide from the next command on, and about what streams already.
@@ -88,146 +100,213 @@ class Dispatcher:
         the caller has enough of it. Any other runs on to its end.
         """
         self._policy = policy
-        for session, running in self._running.items():
-            if _streams(running.request, policy.catalogue):
-                verdict = policy.authorise(session.identity, running.request)
+        self._meanings = Meanings(policy.catalogue)
+        for session, command in self._running.items():
+            request = command.meaning.request
+            if _streams(request, policy.catalogue):
+                verdict = policy.authorise(session.identity, request)
                 if not verdict.allowed:
-                    running.withdrawn = _refused(verdict, "withdrawn")
+                    command.withdrawn = _refused(verdict, "withdrawn")
                     session.cancel_command()
 
-    async def session_opened(self, session: Session) -> None:
+    def session_opened(self, session: Session) -> Coroutine[Any, Any, None] | None:
         """Record the session and tell the modules."""
         if session.refusal:
             self._audit.session_refused(session)
-            return
+            return None
         self._audit.session_opened(session)
-        await self._announce("admin-connected", session)
+        return self._announce("admin-connected", session)
 
-    async def session_closed(self, session: Session, reason: str) -> None:
+    def session_closed(self, session: Session, reason: str) -> Coroutine[Any, Any, None] | None:
         """Tell the modules that were told of the beginning, and record the end."""
-        try:
-            if session.opened and not session.refusal:
-                await self._announce("admin-disconnected", session)
-        finally:
-            seconds = asyncio.get_running_loop().time() - session.started
-            self._audit.session_closed(session, reason, seconds)
-
-    def dispatch(self, session: Session, stanza: Stanza) -> Coroutine[Any, Any, None] | None:
-        """Answer `stanza`: with what a module says, or with why none was asked.
-
-        What a module takes its time for is returned, to be run. Nothing else is waited for in
-        here, so that neither a reload nor an end can come between the verdict and the command.
-        """
-        policy = self._policy
-        line = parse(stanza.text, policy.catalogue) if _has_line(stanza) else None
-        request = Request(event_name(stanza), line)
-        account = account_of(request, policy.catalogue)
-        verdict = policy.authorise(session.identity, request)
-        if refusal := _refusal(session, stanza) or _denial(verdict) or _absence(session):
-            self._refuse(session, account, refusal)
-            if session.refusal:
-                session.end(Ending("resource-constraint", session.refusal))
-            return None
-        text = stanza.text
-        if line is not None and not isinstance(line, RawLua):
-            text = canonical(line, policy.catalogue)
-        try:
-            self._audit.command_started(session, account, verdict)
-        except JournalUnavailableError:
-            # This record waits for the journal, and says then what did not run meanwhile.
-            refusal = Refusal("unrecorded", "refused, it cannot be recorded now")
-            self._refuse(session, account, refusal)
-            return None
-        return self._run(AdminEvent(session, stanza, line, text), request, account)
-
-    def _refuse(self, session: Session, account: Account, refusal: Refusal) -> None:
-        self._audit.command_refused(session, account, refusal)
-        session.send(failed_result(f"Error: {refusal.text}", REFUSED))
-
-    def _run(
-        self, event: AdminEvent, request: Request, account: Account
-    ) -> Coroutine[Any, Any, None] | None:
-        session = event.session
-        clock = asyncio.get_running_loop().time
-        running = _Running(request, account, clock(), session.sent_bytes, session.sent_lines)
-        try:
-            result = self._events.begin(request.event, event)
-            if inspect.isawaitable(result):
-                self._running[session] = running
-                return self._wait(event, running, result)
-            answer, outcome = _answered(result, event.line)
-        except Exception as error:  # noqa: BLE001 - a module may raise anything; it ends here
-            answer, outcome = self._failed(session, running, error)
-        self._finish(session, running, answer, outcome)
+        telling = None
+        if session.opened and not session.refusal:
+            telling = self._announce("admin-disconnected", session)
+        if telling is not None:
+            return self._closed_when_told(telling, session, reason)
+        self._record_end(session, reason)
         return None
 
-    async def _wait(self, event: AdminEvent, running: _Running, result: Awaitable[object]) -> None:
-        session = event.session
-        try:
-            answer, outcome = _answered(await result, event.line)
-        except asyncio.CancelledError:
-            reason = "the client is gone"
-            if running.withdrawn is not None:
-                reason = running.withdrawn.text
-            elif session.ending is not None:
-                reason = session.ending.reason
-            text = f"Error: {reason}; the outcome is unknown"
-            answer, outcome = [repl_result(text, error=True)], "cancelled"
-        except Exception as error:  # noqa: BLE001 - as above
-            answer, outcome = self._failed(session, running, error)
-        finally:
-            del self._running[session]
-        self._finish(session, running, answer, outcome)
+    def command_waits(self, session: Session) -> None:
+        """Have it done with those of the other sessions.
 
-    def _failed(
-        self, session: Session, running: _Running, error: Exception
+        Not before the loop came round: a signal that is here already, which may be a reload's,
+        comes first.
+        """
+        if not self._waiting:
+            self._loop.call_soon(self._loop.call_soon, self._turn)
+        self._waiting.append(session)
+
+    def _turn(self) -> None:
+        """Do one command of each session.
+
+        Nothing is waited for in here, so that neither a reload nor an end can come between the
+        verdict and the command.
+        """
+        sessions = self._waiting[:TURN_COMMANDS]
+        del self._waiting[:TURN_COMMANDS]
+        if self._waiting:
+            self._loop.call_soon(self._turn)
+        self._gather()
+        self._begin([command for session in sessions if (command := self._judged(session))])
+
+    def _gather(self) -> None:
+        """Hand over what is recorded until the loop comes round in one piece."""
+        if not self._gathering:
+            self._gathering = True
+            self._audit.hold()
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._gathering = False
+        self._audit.flush()
+
+    def _judged(self, session: Session) -> _Command | None:
+        """Take the session's next command; return it if it may run, else answer it."""
+        stanza = session.take()
+        if stanza is None:
+            return None
+        try:
+            meaning = self._meanings.of(stanza)
+            verdict = self._policy.authorise(session.identity, meaning.request)
+            refusal = _refusal(session, stanza) or _denial(verdict) or _absence(session)
+            if refusal is None:
+                return _Command(session, stanza, meaning, verdict)
+            self._refuse(session, meaning, refusal)
+            if session.refusal:
+                session.end(Ending("resource-constraint", session.refusal))
+        except Exception as error:  # noqa: BLE001 - whatever fails is this session's alone
+            session.fail(error)
+        session.done()
+        return None
+
+    def _begin(self, commands: Sequence[_Command]) -> None:
+        """Record that they start, and run what could be recorded; the rest is refused.
+
+        The record of a refusal waits for the journal, and says then what did not run meanwhile.
+        """
+        if not commands:
+            return
+        recorded = self._audit.commands_started(
+            [(command.session, command.meaning.account, command.verdict) for command in commands]
+        )
+        for command in commands[:recorded]:
+            try:
+                self._run(command)
+            except Exception as error:  # noqa: BLE001 - as above
+                command.session.fail(error)
+                command.session.done()
+        for command in commands[recorded:]:
+            self._refuse(command.session, command.meaning, UNRECORDED)
+            command.session.done()
+
+    def _refuse(self, session: Session, meaning: Meaning, refusal: Refusal) -> None:
+        self._audit.command_refused(session, meaning.account, refusal)
+        session.send(failed_result(f"Error: {refusal.text}", REFUSED))
+
+    def _run(self, command: _Command) -> None:
+        session, meaning = command.session, command.meaning
+        command.started = self._loop.time()
+        command.bytes_before, command.lines_before = session.sent_bytes, session.sent_lines
+        event = AdminEvent(session, command.stanza, meaning.request.line, meaning.text)
+        try:
+            result = self._events.begin(meaning.request.event, event)
+            if inspect.isawaitable(result):
+                running = asyncio.ensure_future(result)
+                running.add_done_callback(functools.partial(self._ran, command))
+                self._running[session] = command
+                session.runs(running)
+                return
+            answer, outcome = answered(result, meaning.request.line)
+        except Exception as error:  # noqa: BLE001 - a module may raise anything; it ends here
+            answer, outcome = self._failed(command, error)
+        self._finish(command, answer, outcome)
+        session.done()
+
+    def _ran(self, command: _Command, running: asyncio.Future[object]) -> None:
+        """Answer a command that took its time."""
+        del self._running[command.session]
+        self._gather()
+        try:
+            self._finish(command, *self._outcome(command, running))
+        except Exception as error:  # noqa: BLE001 - as above
+            command.session.fail(error)
+        command.session.done()
+
+    def _outcome(
+        self, command: _Command, running: asyncio.Future[object]
     ) -> tuple[list[Stanza], str]:
+        try:
+            return answered(running.result(), command.meaning.request.line)
+        except asyncio.CancelledError:
+            text = f"Error: {_why_cancelled(command)}; the outcome is unknown"
+            return [repl_result(text, error=True)], "cancelled"
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._failed(command, error)
+
+    def _failed(self, command: _Command, error: Exception) -> tuple[list[Stanza], str]:
         """Return what the client gets for what a handler raised; the journal gets the rest."""
         if isinstance(error, CommandError):
             return [failed_result(f"Error: {error}", error.failure)], "error"
         trace = "".join(traceback.format_exception(error))
-        self._audit.handler_failed(session, running.request.event, trace)
-        return [_internal_error(session)], "failed"
+        self._audit.handler_failed(command.session, command.meaning.request.event, trace)
+        return [internal_error(command.session)], "failed"
 
-    def _finish(
-        self, session: Session, running: _Running, answer: list[Stanza], outcome: str
-    ) -> None:
+    def _finish(self, command: _Command, answer: list[Stanza], outcome: str) -> None:
+        session = command.session
         try:
             for stanza in answer:
                 session.send(stanza)
         except StanzaError as error:  # of a module that did not sanitise what it says
-            answer, outcome = self._failed(session, running, error)
+            answer, outcome = self._failed(command, error)
             session.send(answer[0])
         self._audit.command_finished(
             session,
-            running.account,
+            command.meaning.account,
             Outcome(
                 outcome,
                 error="" if outcome == "ok" else answer[-1].text,
-                withdrawn=running.withdrawn if outcome == "cancelled" else None,
-                seconds=asyncio.get_running_loop().time() - running.started,
-                sent_bytes=session.sent_bytes - running.bytes_before,
-                sent_lines=session.sent_lines - running.lines_before,
+                withdrawn=command.withdrawn if outcome == "cancelled" else None,
+                seconds=self._loop.time() - command.started,
+                sent_bytes=session.sent_bytes - command.bytes_before,
+                sent_lines=session.sent_lines - command.lines_before,
             ),
         )
 
-    async def _announce(self, event: str, session: Session) -> None:
+    def _announce(self, event: str, session: Session) -> Coroutine[Any, Any, None] | None:
+        """Tell the modules of a session; what is returned has to be run, and then they know."""
+        try:
+            result = self._events.begin(event, SessionEvent(session))
+        except Exception:  # noqa: BLE001 - as above
+            self._audit.handler_failed(session, event, traceback.format_exc())
+            return None
+        return self._told(event, session, result) if inspect.isawaitable(result) else None
+
+    async def _told(self, event: str, session: Session, telling: Awaitable[object]) -> None:
         try:
             async with asyncio.timeout(ANNOUNCE_SECONDS):
-                await self._events.dispatch(event, SessionEvent(session))
+                await telling
         except Exception:  # noqa: BLE001 - as above
             self._audit.handler_failed(session, event, traceback.format_exc())
 
+    async def _closed_when_told(
+        self, telling: Coroutine[Any, Any, None], session: Session, reason: str
+    ) -> None:
+        try:
+            await telling
+        finally:
+            self._record_end(session, reason)
 
-def event_name(stanza: Stanza) -> str:
-    """Return the name of the event that `stanza` is dispatched as."""
-    if stanza.namespace == ADMIN_NS:
-        return f"admin/{stanza.name}"
-    return f"admin/{stanza.namespace}:{stanza.name}"
+    def _record_end(self, session: Session, reason: str) -> None:
+        self._audit.session_closed(session, reason, self._loop.time() - session.started)
 
 
-def _has_line(stanza: Stanza) -> bool:
-    return (stanza.namespace, stanza.name) == LINE or is_query(stanza)
+def _why_cancelled(command: _Command) -> str:
+    if command.withdrawn is not None:
+        return command.withdrawn.text
+    if (ending := command.session.ending) is not None:
+        return ending.reason
+    return "the client is gone"
 
 
 def _refusal(session: Session, stanza: Stanza) -> Refusal | None:
@@ -236,7 +315,7 @@ def _refusal(session: Session, stanza: Stanza) -> Refusal | None:
         return Refusal("limits", session.refusal)
     if session.ending is not None:
         return Refusal("ending", session.ending.reason)
-    if _has_line(stanza) and stanza.elements:
+    if has_line(stanza) and stanza.elements:
         return Refusal("malformed", "a line is text, without elements")
     return None
 
@@ -263,38 +342,3 @@ def _streams(request: Request, catalogue: Catalogue) -> bool:
         return False
     command = catalogue.get(request.line.section, request.line.command)
     return command is not None and command.command_class is CommandClass.STREAM
-
-
-def _internal_error(session: Session) -> Stanza:
-    """Return all that a client gets to know of an exception; the journal has the rest."""
-    return repl_result(f"Error: internal error (session {session.id})", error=True)
-
-
-def _answered(result: object, line: Line | None) -> tuple[list[Stanza], str]:
-    """Return what the client gets and how it went, in a word."""
-    answer = _stanzas(result, line)
-    if answer is None:
-        return [repl_result(UNHANDLED, error=True)], "error"
-    failed = any(stanza.get("type") == "error" for stanza in answer)
-    return answer, "error" if failed else "ok"
-
-
-def _stanzas(result: object, line: Line | None) -> list[Stanza] | None:
-    """Return what a handler answered; anything but stanzas is an error of that handler.
-
-    So is an answer to a line that does not end in its only result: the client would wait for ever.
-    """
-    if result is None:
-        return None
-    answer = [result] if isinstance(result, Stanza) else result
-    if isinstance(answer, Iterable):
-        stanzas = list(answer)
-        if all(isinstance(stanza, Stanza) for stanza in stanzas):
-            results = [number for number, stanza in enumerate(stanzas, 1) if _is_result(stanza)]
-            if line is None or results == [len(stanzas)]:
-                return stanzas
-    raise TypeError(f"a handler returned {type(result).__name__}, not stanzas that end in a result")
-
-
-def _is_result(stanza: Stanza) -> bool:
-    return (stanza.namespace, stanza.name) == (ADMIN_NS, "repl-result")

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +11,7 @@ from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import StreamError
 from prosody_admin.net.connection import Connection, Deadlines
 from prosody_admin.net.peer import Peer
-from prosody_admin.protocol.parser import Limits
+from prosody_admin.protocol.limits import Limits
 from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_result
 from prosody_admin.protocol.stream import Role
 
@@ -49,16 +48,16 @@ class Ending:
 class Attendant(Protocol):
     """Who serves a session: what a session calls, and what outranks every handler."""
 
-    async def session_opened(self, session: "Session") -> None:
-        """The stream is open."""
+    def session_opened(self, session: "Session") -> Awaitable[None] | None:
+        """The stream is open. What is returned is waited for before the first command."""
 
-    def dispatch(self, session: "Session", stanza: Stanza) -> Coroutine[Any, Any, None] | None:
-        """Answer one stanza, whatever happens: now, or by what is returned and has to be run.
+    def command_waits(self, session: "Session") -> None:
+        """A command can be had by `session.take`, later; not told again before it is taken.
 
-        A cancelled one is answered with why.
+        Whoever takes it sees that it is answered, whatever happens, and calls `session.done`.
         """
 
-    async def session_closed(self, session: "Session", reason: str) -> None:
+    def session_closed(self, session: "Session", reason: str) -> Awaitable[None] | None:
         """It is over; called exactly once, also for a stream that never opened."""
 
 
@@ -70,7 +69,38 @@ class Session:
 
     `refusal`, if given, is why the session was not admitted: each command gets it as its result,
     and the first ends the session. A close without a word would make `prosodyctl` exit 0.
+
+    `ended` is called once, when nothing of the session is left. There is no task that waits for a
+    client: an idle session is no more than this object.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_after_command",
+        "_attendant",
+        "_busy",
+        "_closed",
+        "_ended",
+        "_greeted",
+        "_input_ended",
+        "_limit",
+        "_lost",
+        "_peer",
+        "_pending",
+        "_questions",
+        "_running",
+        "commands",
+        "connection",
+        "ending",
+        "id",
+        "opened",
+        "record",
+        "refusal",
+        "sent_bytes",
+        "sent_lines",
+        "started",
+        "stream_error",
+    )
 
     def __init__(
         self,
@@ -78,6 +108,7 @@ class Session:
         file: File,
         peer: Peer,
         attendant: Attendant,
+        ended: Callable[["Session"], None],
         *,
         closer: DeferredFdCloser,
         limits: SessionLimits,
@@ -91,15 +122,19 @@ class Session:
         self.started = asyncio.get_running_loop().time()
         self.ending: Ending | None = None
         self.stream_error: StreamError | None = None
+        self.record = b""
+        """What all its records say of it, once the first of them was made."""
         self._peer = peer
         self._attendant = attendant
+        self._ended = ended
         self._limit = limits.pending_commands
-        self._pending: deque[Stanza] = deque()
-        self._questions: dict[str, Answered] = {}
-        self._changed = asyncio.Event()
-        self.opened = self._input_ended = False
+        self._pending: list[Stanza] = []
+        self._questions: dict[str, Answered] | None = None
+        self.opened = self._greeted = self._input_ended = self._closed = False
         self._lost: str | None = None
-        self._running: asyncio.Task[None] | None = None
+        self._busy = False  # a command is announced, or taken and not done
+        self._running: asyncio.Future[Any] | None = None  # what takes its time
+        self._after_command: Callable[[], None] | None = None
         self.connection = Connection(
             file,
             Role.SERVER,
@@ -120,9 +155,12 @@ class Session:
         return self._peer.is_what_it_was()
 
     def send(self, stanza: Stanza) -> None:
-        """Send `stanza` to the client; dropped when it is gone."""
+        """Send `stanza` to the client; dropped when it is gone.
+
+        Raises StanzaError if it cannot be written as XML.
+        """
         text = stanza.text
-        self.sent_bytes += len(text.encode())
+        self.sent_bytes += len(text) if text.isascii() else len(text.encode())
         self.sent_lines += text.count("\n") + (stanza.get("eol") != "0")
         self.connection.send(stanza)
 
@@ -132,6 +170,8 @@ class Session:
         The answer has the question's `id` and overtakes the commands that wait; an answer that
         nobody asked for is a stanza like any other. Called back later, never from in here.
         """
+        if self._questions is None:
+            self._questions = {}
         self._questions[question.get("id", "")] = answered
         self.send(question)
 
@@ -142,91 +182,121 @@ class Session:
         """
         if self.ending is None:
             self.ending = ending
-            self._changed.set()
+            self._go_on()
 
     def cancel_command(self) -> None:
         """Stop waiting for the running command; it is answered with why."""
         if self._running is not None:
-            # Not now: a task that has not begun would end without a word about its command.
+            # Not now: a task that has not begun would end without a word.
             asyncio.get_running_loop().call_soon(self._running.cancel)
 
-    async def run(self) -> None:
-        """Serve the client until it is over."""
-        try:
-            await self._serve()
-        finally:
-            if self._running is not None:
-                self.cancel_command()
-                await asyncio.wait({self._running})
-            self.connection.abort("the session was cut off")  # nothing after an orderly close
-            await self.connection.wait_closed()
-            self._peer.close()
-            reason = self._lost or (self.ending.reason if self.ending else "")
-            await self._attendant.session_closed(self, reason)
+    def abort(self) -> None:
+        """End now, without a word to the client."""
+        self.connection.abort("the session was cut off")
+        self.cancel_command()
 
-    async def _serve(self) -> None:
-        while not (self.opened or self._over):
-            await self._change()
-        if self.opened:
-            await self._attendant.session_opened(self)
-            while (stanza := await self._next()) is not None:
-                await self._answer(stanza)
-                await self.connection.wait_writable()  # who does not read answers gets no more
-        if self.ending is None:
-            self.connection.close()
-        else:
-            if not self.commands:
-                # A one-shot client whose command is still on its way: it must not exit 0.
-                self.send(repl_result(f"Error: {self.ending.reason}", error=True))
-            self.connection.fail(self.ending.condition)
-        await self.connection.wait_closed()
+    # What the attendant calls.
 
-    @property
-    def _over(self) -> bool:
-        return self._input_ended or self._lost is not None or self.ending is not None
-
-    async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
-
-    async def _next(self) -> Stanza | None:
-        """Wait for the next stanza; None when there is none to come."""
-        while not self._pending:
-            if self._over:
-                return None
-            await self._change()
-        # One command a turn of the loop: others have theirs between, and a signal that is here
-        # already, which may be a reload's, comes first.
-        await asyncio.sleep(0)
-        if not self._pending:  # the client is lost
+    def take(self) -> Stanza | None:
+        """Take the command that waits; None if the client is gone meanwhile."""
+        if not self._pending:
+            self._busy = False
+            self._go_on()
             return None
-        stanza = self._pending.popleft()
+        stanza = self._pending.pop(0)
         if len(self._pending) < self._limit:
             self.connection.resume_reading()
+        self.commands += 1
         return stanza
 
-    async def _answer(self, stanza: Stanza) -> None:
-        self.commands += 1
-        try:
-            rest = self._attendant.dispatch(self, stanza)
-            if rest is not None:
-                await self._run_rest(asyncio.create_task(rest))
-        except Exception:
-            log.exception("session %s: dispatch failed", self.id)
-            self.end(Ending("internal-server-error", f"internal error (session {self.id})"))
-            self.send(repl_result(f"Error: internal error (session {self.id})", error=True))
-        finally:
-            self._give_up_questions()
+    def runs(self, running: asyncio.Future[Any]) -> None:
+        """Let the command that was taken be cancelled by `cancel_command`, until it is done."""
+        self._running = running
 
-    async def _run_rest(self, rest: asyncio.Task[None]) -> None:
-        """Wait for what takes its time, or for its end; raises what it raised."""
-        self._running = rest
-        await asyncio.wait({rest})
+    def after_command(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called once the running command has its answer."""
+        self._after_command = callback
+
+    def done(self) -> None:
+        """Go on after the command that was taken, whose answer was given to `send`."""
+        self.connection.flush()
         self._running = None
-        if not rest.cancelled():
-            rest.result()
-        elif self.ending is not None:  # `dispatch` did not answer
+        self._give_up_questions()
+        self._busy = False
+        if self._after_command is not None:
+            callback, self._after_command = self._after_command, None
+            callback()
+        self._go_on()
+
+    def fail(self, error: BaseException) -> None:
+        """End with an internal error: whoever serves this session failed, not the client."""
+        log.error("session %s failed", self.id, exc_info=error)
+        text = f"internal error (session {self.id})"
+        self.end(Ending("internal-server-error", text))
+        self.send(repl_result(f"Error: {text}", error=True))
+
+    def _go_on(self) -> None:
+        """Do what comes next, unless something runs: it does that when it is done."""
+        if self._busy or self._running is not None or self._closed:
+            return
+        if self._lost is not None:
+            self._close()
+        elif self.opened and not self._greeted:
+            self._greet()
+        elif self._pending and self.opened:
+            if (
+                not self.connection.transport.writing_paused
+            ):  # who does not read answers gets no more
+                self._busy = True
+                self._attendant.command_waits(self)
+        elif self._input_ended or self.ending is not None:
+            self._part()
+
+    def _greet(self) -> None:
+        self._greeted = True
+        try:
+            greeting = self._attendant.session_opened(self)
+        except Exception as error:  # noqa: BLE001 - it ends here, and is logged
+            self.fail(error)
+            return
+        if greeting is None:
+            self._go_on()
+        else:
+            self._running = asyncio.ensure_future(greeting)
+            self._running.add_done_callback(self._was_greeted)
+
+    def _was_greeted(self, greeting: asyncio.Future[None]) -> None:
+        self._running = None
+        if not greeting.cancelled() and (error := greeting.exception()) is not None:
+            self.fail(error)
+        self._go_on()
+
+    def _part(self) -> None:
+        """Close the stream; `connection_lost` is the answer. Idempotent."""
+        if self.ending is None:
+            self.connection.close()
+            return
+        if not self.commands:
+            # A one-shot client whose command is still on its way: it must not exit 0.
             self.send(repl_result(f"Error: {self.ending.reason}", error=True))
+        self.connection.fail(self.ending.condition)
+
+    def _close(self) -> None:
+        self._closed = True
+        self._peer.close()
+        reason = self._lost or (self.ending.reason if self.ending else "")
+        closing = self._attendant.session_closed(self, reason)
+        if closing is None:
+            self._ended(self)
+            return
+        self._running = asyncio.ensure_future(closing)
+        self._running.add_done_callback(self._told_of_the_end)
+
+    def _told_of_the_end(self, told: asyncio.Future[None]) -> None:
+        self._running = None
+        if not told.cancelled() and (error := told.exception()) is not None:
+            log.error("the end of session %s failed", self.id, exc_info=error)
+        self._ended(self)
 
     def _give_up_questions(self) -> None:
         while self._questions:
@@ -238,11 +308,11 @@ class Session:
     def stream_opened(self) -> None:
         """Begin: the client's header is here."""
         self.opened = True
-        self._changed.set()
+        self._go_on()
 
     def stanza_received(self, stanza: Stanza) -> None:
         """Take an answer that is waited for; have anything else wait its turn."""
-        if (stanza.namespace, stanza.name) == ANSWER:
+        if self._questions and (stanza.namespace, stanza.name) == ANSWER:
             answered = self._questions.pop(stanza.get("id", ""), None)
             if answered is not None:
                 answered(stanza if self.has_its_peer() else None)
@@ -251,12 +321,16 @@ class Session:
         if len(self._pending) >= self._limit:
             self.connection.pause_reading()
             self._give_up_questions()  # an answer could not come through any more
-        self._changed.set()
+        self._go_on()
 
     def stream_ended(self) -> None:
         """Note that nothing more comes; what waits is still answered."""
         self._input_ended = True
-        self._changed.set()
+        self._go_on()
+
+    def writing_resumed(self) -> None:
+        """Answer again: the client has read enough of what waited for it."""
+        self._go_on()
 
     def connection_lost(self, reason: str, error: StreamError | None) -> None:
         """Give up what waits and what runs: nobody is there to read it."""
@@ -264,7 +338,7 @@ class Session:
         self.stream_error = error
         self._pending.clear()
         self.cancel_command()
-        self._changed.set()
+        self._go_on()
 
 
 def _cannot_be_taken(error: StreamError) -> Stanza:

@@ -1,16 +1,20 @@
 """All sessions there are: admitted within limits, counted, and ended together."""
 
 import asyncio
+import contextlib
+import functools
 import logging
-import secrets
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from prosody_admin.config import Settings
+from prosody_admin.config.settings import LimitSettings
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.net.connection import Deadlines
 from prosody_admin.net.peer import Peer
 from prosody_admin.net.session import Attendant, Ending, Session, SessionLimits
-from prosody_admin.protocol.parser import Limits
+from prosody_admin.protocol.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +29,7 @@ FLUSH_SECONDS = 2.0
 
 
 class Sessions:
-    """The parent of every session and of its task.
+    """The parent of every session.
 
     `settings` may be replaced; what it says holds for the sessions that begin afterwards.
     `on_change` is called whenever a session begins or ends.
@@ -42,19 +46,22 @@ class Sessions:
         self._attendant = attendant
         self._closer = closer
         self._on_change = on_change
-        self._tasks: dict[Session, asyncio.Task[None]] = {}
+        self._sessions: dict[str, Session] = {}
+        self._admitted: Counter[int] = Counter()  # by uid
+        self._refused = 0
+        self._over: asyncio.Event | None = None  # for who waits for the last session's end
 
     def __len__(self) -> int:
         """Return how many sessions there are, refused ones included."""
-        return len(self._tasks)
+        return len(self._sessions)
 
     def __iter__(self) -> Iterator[Session]:
         """Go through the sessions there are now, oldest first."""
-        return iter(tuple(self._tasks))
+        return iter(tuple(self._sessions.values()))
 
     def get(self, session_id: str) -> Session | None:
         """Return the session with this id, or None."""
-        return next((session for session in self if session.id == session_id), None)
+        return self._sessions.get(session_id)
 
     def begin(self, file: File, peer: Peer) -> None:
         """Serve the client on `file`; takes over both.
@@ -63,17 +70,18 @@ class Sessions:
         others are closed.
         """
         refusal = self._over_limit(peer)
-        if refusal and sum(bool(session.refusal) for session in self) >= REFUSED_SESSIONS_MAX:
+        if refusal and self._refused >= REFUSED_SESSIONS_MAX:
             log.warning("a client of %s was closed unheard: %s", peer.identity, refusal)
             peer.close()
             self._closer.close_fd(file)
             return
-        limits = _limits(self.settings)
+        limits = _session_limits(self.settings.limits)
         session = Session(
-            secrets.token_hex(4),
+            self._new_id(),
             file,
             peer,
             self._attendant,
+            self._ended,
             closer=self._closer,
             limits=limits,
             refusal=refusal,
@@ -83,9 +91,10 @@ class Sessions:
             asyncio.get_running_loop().call_later(
                 limits.deadlines.header, session.end, Ending("resource-constraint", refusal)
             )
-        task = asyncio.create_task(session.run(), name=f"session {session.id}")
-        self._tasks[session] = task
-        task.add_done_callback(lambda task: self._ended(session, task))
+            self._refused += 1
+        else:
+            self._admitted[peer.identity.uid] += 1
+        self._sessions[session.id] = session
         self._on_change()
 
     async def drain(self, ending: Ending, seconds: float) -> None:
@@ -103,34 +112,46 @@ class Sessions:
 
     async def abort(self) -> None:
         """End all sessions at once and without a word; takes FLUSH_SECONDS at most."""
-        for task in self._tasks.values():
-            task.cancel()
+        for session in self:
+            session.abort()
         await self._wait(FLUSH_SECONDS)
 
     async def _wait(self, seconds: float) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=seconds)
+        """Wait for the end of all sessions, for so many seconds at most."""
+        if self._sessions:
+            self._over = self._over or asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._over.wait()
+
+    def _new_id(self) -> str:
+        """Return 32 random bits that no session has now."""
+        while (session_id := os.urandom(4).hex()) in self._sessions:
+            pass
+        return session_id
 
     def _over_limit(self, peer: Peer) -> str:
         """Return which limit one more session of `peer` would break, in words for it, or ""."""
         limits = self.settings.limits
-        admitted = [session for session in self if not session.refusal]
-        if len(admitted) >= limits.sessions:
+        if self._admitted.total() >= limits.sessions:
             return f"too many sessions ({limits.sessions}), try again later"
-        of_uid = sum(session.identity.uid == peer.identity.uid for session in admitted)
-        if of_uid >= limits.sessions_per_uid:
+        if self._admitted[peer.identity.uid] >= limits.sessions_per_uid:
             return f"too many sessions of {peer.identity} ({limits.sessions_per_uid})"
         return ""
 
-    def _ended(self, session: Session, task: asyncio.Task[None]) -> None:
-        del self._tasks[session]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("session %s failed", session.id, exc_info=error)
+    def _ended(self, session: Session) -> None:
+        del self._sessions[session.id]
+        if session.refusal:
+            self._refused -= 1
+        else:
+            self._admitted[session.identity.uid] -= 1
+        if self._over is not None and not self._sessions:
+            self._over.set()
         self._on_change()
 
 
-def _limits(settings: Settings) -> SessionLimits:
-    limits = settings.limits
+@functools.lru_cache(maxsize=1)  # one value for all sessions
+def _session_limits(limits: LimitSettings) -> SessionLimits:
     return SessionLimits(
         Deadlines(
             header=limits.header_timeout,

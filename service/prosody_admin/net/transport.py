@@ -1,8 +1,8 @@
 """Bytes in and out of one non-blocking stream socket that a `File` owns.
 
-Leaner than asyncio's transports and with another owner: the descriptor stays in its `File`, one
-receive buffer serves all connections, what a peer does not read is bounded by a deadline, and the
-descriptor is closed by the `DeferredFdCloser`, so that its number is not reused under a callback.
+Leaner than asyncio's transports and with another owner: the descriptor stays in its `File`, what a
+peer does not read is bounded by a deadline, and the descriptor is closed by the `DeferredFdCloser`,
+so that its number is not reused under a callback.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Protocol
 from prosody_admin.descriptors import DeferredFdCloser, File
 
 READ_BYTES = 2 * 1024
-"""Bytes read at once: 512 of the smallest stanzas, which take the loop 4 ms."""
+"""Bytes read at once from a client: 512 of the smallest stanzas, which take the loop 4 ms."""
 
 HIGH_WATER = 64 * 1024
 """Bytes waiting for a peer at which whoever feeds it is told to pause."""
@@ -26,15 +26,12 @@ LOW_WATER = 16 * 1024
 LINGER_SECONDS = 1.0
 """How long a peer that is no longer listened to may go on talking before its socket is closed."""
 
-# Shared: it is filled and consumed within one callback of the one loop.
-_received = memoryview(bytearray(READ_BYTES))
-
 
 class Receiver(Protocol):
     """Who is told what happens on a transport."""
 
-    def data_received(self, data: memoryview) -> None:
-        """Take bytes; `data` is valid only during the call."""
+    def data_received(self, data: bytes) -> None:
+        """Take bytes."""
 
     def eof_received(self) -> None:
         """The peer sends no more, but may still read. Called once at most."""
@@ -52,17 +49,42 @@ class Receiver(Protocol):
 class Transport:
     """Reads for, and writes to, one connected stream socket; owns `file`.
 
-    `write_timeout` is how long (seconds) the peer may take no single byte of what waits for it.
+    `write_timeout` is how long (seconds) the peer may take no single byte of what waits for it;
+    `read_bytes` is how many bytes are read at once at most.
     """
 
+    __slots__ = (
+        "_at_eof",
+        "_closer",
+        "_closing",
+        "_file",
+        "_lingering",
+        "_loop",
+        "_lost",
+        "_read_bytes",
+        "_receiver",
+        "_stuck",
+        "_waiting",
+        "_write_timeout",
+        "reading",
+        "writing_paused",
+    )
+
     def __init__(
-        self, file: File, receiver: Receiver, closer: DeferredFdCloser, *, write_timeout: float
+        self,
+        file: File,
+        receiver: Receiver,
+        closer: DeferredFdCloser,
+        *,
+        write_timeout: float,
+        read_bytes: int = READ_BYTES,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._file = file
         self._receiver = receiver
         self._closer = closer
         self._write_timeout = write_timeout
+        self._read_bytes = read_bytes
         self._waiting = bytearray()
         self._stuck: asyncio.TimerHandle | None = None
         self.writing_paused = False
@@ -128,25 +150,25 @@ class Transport:
 
     def _readable(self) -> None:
         try:
-            count = os.readv(self._file.fileno(), [_received])
+            data = os.read(self._file.fileno(), self._read_bytes)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._lose(f"reading failed: {error.strerror}")
             return
-        if count:
-            self._receiver.data_received(_received[:count])
+        if data:
+            self._receiver.data_received(data)
         else:
             self._end_of_input()
 
     def _discard(self) -> None:
         try:
-            count = os.readv(self._file.fileno(), [_received])
+            data = os.read(self._file.fileno(), self._read_bytes)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:  # it is being closed either way
-            count = 0
-        if not count:
+            data = b""
+        if not data:
             self._linger_no_more()
 
     def _linger_no_more(self) -> None:

@@ -10,9 +10,12 @@ from pathlib import Path
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import StreamError, UpstreamError
 from prosody_admin.net.connection import Connection, Deadlines
-from prosody_admin.protocol.parser import UPSTREAM_LIMITS
+from prosody_admin.protocol.limits import UPSTREAM_LIMITS
 from prosody_admin.protocol.stanza import Stanza, repl_requested_input
 from prosody_admin.protocol.stream import Role
+
+READ_BYTES = 64 * 1024
+"""Bytes read at once from Prosody, which is trusted and may have megabytes to say."""
 
 FULL_BACKLOG_PAUSE = 0.05
 """Seconds between two attempts to connect while Prosody's backlog is full (EAGAIN, unix(7))."""
@@ -39,8 +42,8 @@ class Upstream:
         self._on_output = on_output
         self._on_question = on_question
         self._opened: asyncio.Future[None] = loop.create_future()
-        self._result: asyncio.Future[Stanza] | None = None
-        self._after_result: list[Stanza] = []
+        self._on_result: Callable[[Stanza | UpstreamError], None] | None = None
+        self._after_result: list[Stanza] | None = None  # while nobody has taken the result
         self._ended = ""
         self.connection = Connection(
             file,
@@ -49,6 +52,7 @@ class Upstream:
             closer=closer,
             deadlines=deadlines,
             limits=UPSTREAM_LIMITS,
+            read_bytes=READ_BYTES,
         )
 
     @classmethod
@@ -84,26 +88,29 @@ class Upstream:
         """Whether a command can be sent: the stream is open and nothing has ended it."""
         return not self._ended and self.connection.can_send
 
-    async def run(self, command: Stanza) -> Stanza:
-        """Send `command`, and return its `repl-result` when it comes.
+    def run(self, command: Stanza, on_result: Callable[[Stanza | UpstreamError], None]) -> None:
+        """Send `command`; `on_result` is called once, with its `repl-result`, or why there is none.
 
-        When this is cancelled the connection ends with it, for nobody could tell a late result
-        from the next one. Raises UpstreamError when the connection ends before the result.
+        Output that comes behind the result waits for `pass_on`. Raises UpstreamError if the
+        connection ended before.
         """
-        assert self._result is None, "one command in flight"
+        assert self._on_result is None, "one command in flight"
         if not self.usable:
             raise UpstreamError(self._ended or "the connection is closed")
-        self._result = asyncio.get_running_loop().create_future()
+        self._on_result = on_result
         self.connection.send(command)
-        try:
-            return await self._result
-        except asyncio.CancelledError:
-            self.connection.abort("the command was cancelled")
-            raise
-        finally:
-            self._result = None
-            # Not now: whoever waited for the result sends it first.
-            asyncio.get_running_loop().call_soon(self._pass_on_what_came_after)
+        self.connection.flush()
+
+    def pass_on(self) -> None:
+        """Pass output on again as it comes, first what came behind the last result."""
+        after_result, self._after_result = self._after_result, None
+        for stanza in after_result or ():
+            self._on_output(stanza)
+
+    def give_up(self) -> None:
+        """End the connection, for nobody could tell a late result from the next one."""
+        self._on_result = None
+        self.connection.abort("the command was cancelled")
 
     def answer(self, question: Stanza, answer: str | None) -> None:
         """Answer a question of Prosody's; None cancels."""
@@ -130,19 +137,24 @@ class Upstream:
     def stanza_received(self, stanza: Stanza) -> None:
         """Pass on output, take the result, and answer what only a person could."""
         match stanza.name:
-            case "repl-output" if self._after_result or (self._result and self._result.done()):
+            case "repl-output" if self._after_result is not None:
                 self._after_result.append(stanza)
             case "repl-output":
                 self._on_output(stanza)
-            case "repl-result" if self._result is not None and not self._result.done():
-                self._result.set_result(stanza)
-            case "repl-request-input" if self._result is not None:
+            case "repl-result" if self._on_result is not None:
+                on_result, self._on_result = self._on_result, None
+                self._after_result = []
+                on_result(stanza)
+            case "repl-request-input" if self._on_result is not None:
                 self._on_question(stanza)
             case "repl-request-input":  # nobody is there to answer, and Prosody would wait
                 self.answer(stanza, None)
             case _:
                 self._end("Prosody answered something that was not asked for")
                 self.connection.abort(self._ended)
+
+    def writing_resumed(self) -> None:
+        """Nothing waits for it: a command is small."""
 
     def stream_ended(self) -> None:
         """Prosody says no more."""
@@ -155,17 +167,13 @@ class Upstream:
             self._end(f"Prosody's stream failed ({error.condition}): {error.reason}")
         self._end("the connection to Prosody was lost" + (f": {reason}" if reason else ""))
 
-    def _pass_on_what_came_after(self) -> None:
-        after_result, self._after_result = self._after_result, []
-        for stanza in after_result:
-            self._on_output(stanza)
-
     def _end(self, reason: str) -> None:
         self._ended = self._ended or reason
         if not self._opened.done():
             self._opened.set_exception(UpstreamError(self._ended))
-        if self._result is not None and not self._result.done():
-            self._result.set_exception(UpstreamError(self._ended, sent=True))
+        if self._on_result is not None:
+            on_result, self._on_result = self._on_result, None
+            on_result(UpstreamError(self._ended, sent=True))
 
 
 async def _connect(path: Path) -> File:

@@ -90,6 +90,8 @@ class Stream:
     whoever feeds 64 KiB and drains has 16,000 events at most. Input never raises.
     """
 
+    __slots__ = ("_events", "_output", "_parser", "_role", "_state", "_stream_id")
+
     def __init__(self, role: Role, limits: Limits = DEFAULT_LIMITS, stream_id: str = "") -> None:
         self._role = role
         self._stream_id = stream_id

@@ -7,12 +7,13 @@ lines that begin with `  | `.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TextIO
 
+from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.records import IDENTIFIER, PREFIX
-from prosody_admin.sd.entries import Journal
+from prosody_admin.sd.entries import Journal, decode
 
 
 def _now() -> datetime:
@@ -30,7 +31,27 @@ class ConsoleJournal(Journal):
         self._stream = stream
         self._clock = clock
 
-    def _hand_over(self, full: dict[str, str]) -> None:
+    def record(self, entries: Sequence[bytes]) -> None:
+        """See Journal."""
+        with self._lock:
+            for written, payload in enumerate(entries):
+                try:
+                    self._write(payload)
+                except OSError as error:
+                    raise JournalUnavailableError(
+                        f"the journal does not take a record: {error.strerror}", written
+                    ) from error
+
+    def keep(self, payload: bytes) -> None:
+        """See Journal."""
+        with self._lock:
+            try:
+                self._write(payload)
+            except OSError:
+                self.dropped += 1
+
+    def _write(self, payload: bytes) -> None:
+        full = decode(payload)
         first, *more = (escaped(line) for line in full["MESSAGE"].splitlines() or [""])
         time = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
         parts = [f"{time} {IDENTIFIER}[{os.getpid()}]: {first}"]

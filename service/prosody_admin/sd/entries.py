@@ -2,16 +2,19 @@
 
 A record is a message, a priority of syslog(3), an id for its kind (systemd.journal-fields(7),
 `MESSAGE_ID`) and fields. Fields of ours are prefixed; of the well-known ones only those are
-taken that a logging record has.
+taken that a logging record has. It is written as systemd.io/JOURNAL_NATIVE_PROTOCOL says: a line
+`NAME=value` for each field, or, for a value with a newline, the name alone, the length as 64 bits
+little-endian, the value.
 """
 
 import functools
 import re
+import struct
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from syslog import LOG_INFO
 
-from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.records import IDENTIFIER, PREFIX, MessageId
 
 FIELD_NAME_CHARACTERS = 64
@@ -25,11 +28,7 @@ _FIELD_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 class Journal(ABC):
-    """Where records go. Usable from any thread.
-
-    `record` and `log` take fields of our own by name, in upper case and without PREFIX. Both raise
-    ValueError for a name that journald would drop, which is a mistake in the calling code.
-    """
+    """Where records go. Usable from any thread."""
 
     def __init__(self) -> None:
         self.dropped = 0
@@ -37,37 +36,32 @@ class Journal(ABC):
         # Reentrant: a destructor that the garbage collector runs inside a call may log.
         self._lock = threading.RLock()
 
-    def record(
-        self, event: MessageId, message: str, priority: int = LOG_INFO, **fields: FieldValue
-    ) -> None:
-        """Hand a record over now, after all that wait.
+    @abstractmethod
+    def record(self, entries: Sequence[bytes]) -> None:
+        """Hand over what waits and then `entries`, now.
 
-        Raises JournalUnavailableError when that is not possible: the record is not kept, and what
-        it was to announce must not happen.
+        Raises JournalUnavailableError when that is not possible, which says how many of the
+        entries were handed over: the others are not kept, and what they were to announce must not
+        happen.
         """
-        full = entry(event, message, priority, fields)
-        with self._lock:
-            try:
-                self._hand_over(full)
-            except OSError as error:
-                raise JournalUnavailableError(
-                    f"the journal does not take a record: {error.strerror}"
-                ) from error
 
     def log(
         self,
         message: str,
         priority: int = LOG_INFO,
         event: MessageId | None = None,
+        *encoded: bytes,
         **fields: FieldValue,
     ) -> None:
-        """Hand a record over now or later; it may be lost, and is counted then."""
-        full = entry(event, message, priority, fields)
-        with self._lock:
-            try:
-                self._hand_over(full)
-            except OSError:  # absent, restarting, busy: this is what best-effort means
-                self._keep(full)
+        """Hand a record over now or later; it may be lost, and is counted then. See `entry`."""
+        self.keep(entry(message, priority, event, *encoded, **fields))
+
+    @abstractmethod
+    def keep(self, payload: bytes) -> None:
+        """Hand over an entry now or later, or count it as dropped."""
+
+    def hold(self) -> None:  # noqa: B027 - not every journal gains by it
+        """Let what is logged wait until the next `flush`: many records together cost little."""
 
     def flush(self) -> bool:
         """Hand over some of what waits, if possible; return whether nothing waits any more."""
@@ -76,38 +70,72 @@ class Journal(ABC):
     def close(self) -> None:  # noqa: B027 - not every journal has something to close
         """Flush and close; what still waits is lost. Idempotent."""
 
-    @abstractmethod
-    def _hand_over(self, full: dict[str, str]) -> None:
-        """Write what waits, then the record `full`; raise OSError when that is not possible."""
-
-    def _keep(self, full: dict[str, str]) -> None:
-        """Take a record that could not be handed over: for later, or as lost."""
-        self.dropped += 1
-
 
 def entry(
-    event: MessageId | None, message: str, priority: int, fields: dict[str, FieldValue]
-) -> dict[str, str]:
-    """Return a record's fields by their full names, the message first.
+    message: str,
+    priority: int = LOG_INFO,
+    event: MessageId | None = None,
+    *encoded: bytes,
+    **fields: FieldValue,
+) -> bytes:
+    """Return a record: its message, priority and kind, and fields of our own.
+
+    Those are given by name, in upper case and without PREFIX, or `encoded` already. Raises
+    ValueError for a name that journald would drop, which is a mistake in the calling code.
+    """
+    return b"".join((field(b"MESSAGE", message), _head(priority, event), *encoded, encode(fields)))
+
+
+def encode(fields: Mapping[str, FieldValue]) -> bytes:
+    """Return fields of our own as they stand in a record.
 
     Raises ValueError for a name that is not upper-case ASCII or, prefixed, too long.
     """
-    full = {"MESSAGE": message, "PRIORITY": str(priority), "SYSLOG_IDENTIFIER": IDENTIFIER}
-    if event is not None:
-        full["MESSAGE_ID"] = event.value
-    for name, value in fields.items():
-        full_name = _full_name(name)
-        if value is not None:
-            full[full_name] = str(value)
-    return full
+    return b"".join(
+        [
+            field(_full_name(name), value if isinstance(value, str) else str(value))
+            for name, value in fields.items()
+            if value is not None
+        ]
+    )
+
+
+def decode(payload: bytes) -> dict[str, str]:
+    """Return the fields of a record by their full names: what `entry` wrote."""
+    fields, position = {}, 0
+    while position < len(payload):
+        end = payload.index(b"\n", position)
+        name, assigned, value = payload[position:end].partition(b"=")
+        if not assigned:
+            (length,) = struct.unpack_from("<Q", payload, end + 1)
+            start = end + 1 + 8
+            end = start + length
+            value = payload[start:end]
+        fields[name.decode("ascii")] = value.decode()
+        position = end + 1
+    return fields
+
+
+def field(name: bytes, text: str) -> bytes:
+    """Return one field, by its full name; whatever the text holds, it stays one value."""
+    value = text.encode("utf-8", "backslashreplace")  # lone surrogates are bytes of file names
+    if b"\n" in value:
+        return b"%s\n%s%s\n" % (name, struct.pack("<Q", len(value)), value)
+    return b"%s=%s\n" % (name, value)
+
+
+@functools.lru_cache(maxsize=64)  # there are some twenty
+def _head(priority: int, event: MessageId | None) -> bytes:
+    kind = b"" if event is None else field(b"MESSAGE_ID", event.value)
+    return field(b"PRIORITY", str(priority)) + field(b"SYSLOG_IDENTIFIER", IDENTIFIER) + kind
 
 
 @functools.lru_cache(maxsize=256)  # they stand in our code: some thirty
-def _full_name(name: str) -> str:
+def _full_name(name: str) -> bytes:
     full_name = name if name in _WELL_KNOWN else PREFIX + name
     if not _FIELD_NAME.fullmatch(name) or len(full_name) > FIELD_NAME_CHARACTERS:
         raise ValueError(
             f"field {name!r}: expected upper-case ASCII letters, digits and underscores, a"
             f" letter first, {FIELD_NAME_CHARACTERS} characters at most with {PREFIX}"
         )
-    return full_name
+    return full_name.encode("ascii")

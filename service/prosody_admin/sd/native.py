@@ -1,8 +1,9 @@
 """Records to journald by its native protocol, over a socket that never blocks.
 
-systemd.io/JOURNAL_NATIVE_PROTOCOL: one datagram is one record, a line `NAME=value` for each field,
-or, for a value with a newline, the name alone, the length as 64 bits little-endian, the value. What
-is too large for a datagram goes as a sealed memfd by SCM_RIGHTS, with nothing else in the datagram.
+systemd.io/JOURNAL_NATIVE_PROTOCOL: a datagram is a record. It may be several with an empty line
+between them, as in the journal's export format: journald has read them so since there is a journal
+(`server_process_native_message` in journald-native.c), and tests hold 252 and 257 to it. What is
+too large for a datagram goes as a sealed memfd by SCM_RIGHTS, with nothing else in the datagram.
 
 `systemd.journal.send` is not used: it blocks, holding the GIL, when journald hangs, and reports
 nothing when journald is absent. Here both are an answer: the record waits, or is refused.
@@ -13,15 +14,15 @@ import errno
 import fcntl
 import os
 import socket
-import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from syslog import LOG_WARNING
 
+from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.records import PREFIX, MessageId
-from prosody_admin.sd.entries import FieldValue, Journal, entry
+from prosody_admin.sd.entries import Journal, decode, encode, entry
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 
@@ -33,6 +34,12 @@ QUEUE_BYTES = 1024 * 1024
 
 RECORDS_AT_ONCE = 256
 """Records that one call sends at most of those that wait: it takes 1 ms of the loop's time."""
+
+TOGETHER_RECORDS = 64
+"""Records in one datagram at most: four times what 16 sessions log while the loop comes round."""
+
+TOGETHER_BYTES = 64 * 1024
+"""Bytes in one datagram at most, unless one record alone has more; the kernel takes 200 KiB."""
 
 MISSING_SESSIONS = 1000
 """Sessions whose missing commands the record of a gap names at most."""
@@ -46,30 +53,63 @@ class NativeJournal(Journal):
     `log` queues what journald does not take, up to QUEUE_RECORDS and QUEUE_BYTES; once one record
     had to be dropped, all are, until the queue is empty: the loss is one gap, and a record in its
     place says how many are missing.
+
+    Every record has a number, `RECORD`, that counts from 1: one that is missing was lost.
     """
 
     def __init__(self, path: Path = JOURNAL_SOCKET) -> None:
         super().__init__()
-        # Not connected: the path is looked up for each record, so that a new journald is found.
+        # Not connected: the path is looked up for each datagram, so that a new journald is found.
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._path = os.fspath(path)
+        self._number = 0  # of the last record
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._sending = False
+        self._holding = False
         self._gap = 0  # of the dropped ones, those that no record tells about yet
         # By session, the first and the last command that they were of. All between are missing as
         # well: a session's commands are recorded in their order, and a gap has no record in it.
         self._missing: dict[str, tuple[str, str]] = {}
 
-    def flush(self) -> bool:
+    def record(self, entries: Sequence[bytes]) -> None:
         """See Journal."""
+        handed_over = 0
         with self._lock:
             try:
                 with self._alone():
                     self._send_queue()
-            except OSError:  # the rest waits on
-                return False
-            return True
+                    for together in _datagrams(entries):
+                        self._send_numbered(together)
+                        handed_over += len(together)
+            except OSError as error:  # journald is absent, restarting or busy
+                raise JournalUnavailableError(
+                    f"the journal does not take a record: {error.strerror}", handed_over
+                ) from error
+
+    def keep(self, payload: bytes) -> None:
+        """See Journal."""
+        with self._lock:
+            if not self._may_keep(payload):
+                self._try_to_send_queue()  # journald may be there again
+            if not self._may_keep(payload):
+                self._drop(self._numbered(payload))
+                return
+            payload = self._numbered(payload)
+            self._queue.append(payload)
+            self._queued_bytes += len(payload)
+            if not self._holding or len(self._queue) >= TOGETHER_RECORDS:
+                self._try_to_send_queue()
+
+    def hold(self) -> None:
+        """See Journal."""
+        self._holding = True
+
+    def flush(self) -> bool:
+        """See Journal."""
+        with self._lock:
+            self._holding = False
+            return self._try_to_send_queue()
 
     def close(self) -> None:
         """See Journal."""
@@ -77,11 +117,6 @@ class NativeJournal(Journal):
             for _ in range(QUEUE_RECORDS // RECORDS_AT_ONCE + 1):
                 self.flush()
             self._socket.close()
-
-    def _hand_over(self, full: dict[str, str]) -> None:
-        with self._alone():
-            self._send_queue()
-            self._send(encode(full))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -94,19 +129,23 @@ class NativeJournal(Journal):
         finally:
             self._sending = False
 
-    def _keep(self, full: dict[str, str]) -> None:
-        payload = encode(full)
-        records, size = len(self._queue) + 1, self._queued_bytes + len(payload)
-        if self._gap or records > QUEUE_RECORDS or size > QUEUE_BYTES:
-            self.dropped += 1
-            self._gap += 1
-            self._miss(full)
-        else:
-            self._queue.append(payload)
-            self._queued_bytes += len(payload)
+    def _try_to_send_queue(self) -> bool:
+        try:
+            with self._alone():
+                self._send_queue()
+        except OSError:  # the rest waits on
+            return False
+        return True
 
-    def _miss(self, lost: dict[str, str]) -> None:
-        """Remember of which command a record was lost."""
+    def _may_keep(self, payload: bytes) -> bool:
+        size = self._queued_bytes + len(payload)
+        return not self._gap and len(self._queue) < QUEUE_RECORDS and size <= QUEUE_BYTES
+
+    def _drop(self, payload: bytes) -> None:
+        """Count a record as lost, and remember of which command it was."""
+        self.dropped += 1
+        self._gap += 1
+        lost = decode(payload)
         session, sequence = lost.get(PREFIX + "SESSION"), lost.get(PREFIX + "SEQUENCE")
         if session is None or sequence is None:
             return
@@ -121,25 +160,41 @@ class NativeJournal(Journal):
         """
         sent = 0
         while self._queue:
-            if sent == RECORDS_AT_ONCE:
+            if sent >= RECORDS_AT_ONCE:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-            self._send(self._queue[0])
-            self._queued_bytes -= len(self._queue.popleft())
-            sent += 1
+            together = next(_datagrams(self._queue))
+            self._send(together)
+            for _ in together:
+                self._queued_bytes -= len(self._queue.popleft())
+            sent += len(together)
         if gap := self._gap:
             message = f"{gap} records were lost here: journald did not take them"
             missing = " ".join(
                 f"{session}/{first}" if first == last else f"{session}/{first}-{last}"
                 for session, (first, last) in self._missing.items()
             )
-            fields: dict[str, FieldValue] = {"DROPPED": gap, "MISSING": missing}
-            self._send(encode(entry(MessageId.AUDIT_GAP, message, LOG_WARNING, fields)))
+            told = entry(message, LOG_WARNING, MessageId.AUDIT_GAP, DROPPED=gap, MISSING=missing)
+            self._send_numbered([told])
             self._gap -= gap
             if not self._gap:  # or what was lost while this was sent is missing as well
                 self._missing.clear()
 
-    def _send(self, payload: bytes) -> None:
-        """Send one record; raises OSError when journald does not take it now."""
+    def _numbered(self, payload: bytes) -> bytes:
+        self._number += 1
+        return payload + encode({"RECORD": self._number})
+
+    def _send_numbered(self, together: Sequence[bytes]) -> None:
+        """Number records and send them; raises OSError, and their numbers are given again."""
+        before = self._number
+        try:
+            self._send([self._numbered(payload) for payload in together])
+        except OSError:
+            self._number = before
+            raise
+
+    def _send(self, together: Sequence[bytes]) -> None:
+        """Send records in one datagram; raises OSError when journald does not take them now."""
+        payload = b"\n".join(together)
         try:
             self._socket.sendto(payload, self._path)
         except OSError as error:
@@ -157,14 +212,15 @@ class NativeJournal(Journal):
             self._socket.sendmsg([], [rights], 0, self._path)
 
 
-def encode(fields: dict[str, str]) -> bytes:
-    """Return a record in the native protocol; whatever a value holds, it stays one value."""
-    payload = bytearray()
-    for name, text in fields.items():
-        # Lone surrogates are bytes of file names.
-        if "\n" in text:
-            value = text.encode("utf-8", "backslashreplace")
-            payload += name.encode("ascii") + b"\n" + struct.pack("<Q", len(value)) + value + b"\n"
-        else:
-            payload += f"{name}={text}\n".encode("utf-8", "backslashreplace")
-    return bytes(payload)
+def _datagrams(payloads: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Go through `payloads` in parts for one datagram each; in each is one, however large."""
+    together: list[bytes] = []
+    size = 0
+    for payload in payloads:
+        size += len(payload)
+        if together and (len(together) == TOGETHER_RECORDS or size > TOGETHER_BYTES):
+            yield together
+            together, size = [], len(payload)
+        together.append(payload)
+    if together:
+        yield together
