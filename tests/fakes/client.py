@@ -23,7 +23,7 @@ from prosody_admin.protocol.stream import (
 
 @dataclass(frozen=True)
 class Answer:
-    """What one line got."""
+    """What one line got; output line by line, however many stanzas it took."""
 
     output: list[str]
     result: str
@@ -93,7 +93,7 @@ class Client:
             if stanza.name == "repl-result":
                 return Answer(output, stanza.text, stanza.get("type") == "error")
             assert stanza.name == "repl-output", stanza
-            output.append(stanza.text)
+            output += stanza.text.split("\n")
 
     async def stanza(self) -> Stanza:
         """Wait for the next stanza; anything else is a failure of the test."""

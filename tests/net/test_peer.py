@@ -144,7 +144,7 @@ def test_where_root_owns_the_directory_the_status_decides(
     if os.stat(where / str(PID)).st_uid != 0:
         pytest.skip("only root has directories of root's")
     with File.adopt(os.pidfd_open(PID)) as pidfd:
-        assert Peer(Identity(PID, expected, 1), pidfd).is_what_it_was(where) is same
+        assert Peer(Identity(PID, expected, 1), pidfd).is_what_it_was(str(where)) is same
 
 
 def test_who_owns_its_directory_is_who_it_was(tmp_path: Path) -> None:
@@ -153,4 +153,4 @@ def test_who_owns_its_directory_is_who_it_was(tmp_path: Path) -> None:
     if os.getuid() == 0:
         os.chown(where / str(PID), owner, -1)
     with File.adopt(os.pidfd_open(PID)) as pidfd:
-        assert Peer(Identity(PID, owner, 1), pidfd).is_what_it_was(where)
+        assert Peer(Identity(PID, owner, 1), pidfd).is_what_it_was(str(where))

@@ -11,6 +11,7 @@ from prosody_admin.access.offer import offered
 from prosody_admin.access.roles import Request, Role
 from prosody_admin.errors import CommandError
 from prosody_admin.modules.api import Module, Service
+from prosody_admin.modules.client_style import style_of
 from prosody_admin.net.dispatch import AdminEvent
 from prosody_admin.net.session import Ending, Session
 from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
@@ -33,7 +34,7 @@ class _Answer:
 
     result: str
     lines: Sequence[str] = ()
-    items: Sequence[Stanza] = ()
+    items: Callable[[], Sequence[Stanza]] = tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ class AdminSection:
                 raise CommandError("not a command of this section, see: help admin")
             case _:
                 return None
-        return [*map(repl_output, answer.lines), repl_result(answer.result)]
+        output = repl_output("\n".join(answer.lines))
+        pieces = style_of(event.stanza).output(output) if answer.lines else ()
+        return [*pieces, repl_result(answer.result)]
 
     def query(self, event: AdminEvent) -> list[Stanza]:
         """Answer a structured query for a line of this section.
@@ -89,7 +92,7 @@ class AdminSection:
         match event.line:
             case Call(section="admin") as call:
                 answer = self._call(event.session, call)
-                return [*answer.items, repl_result(answer.result)]
+                return [*answer.items(), repl_result(answer.result)]
             case _:
                 raise CommandError("only commands of the admin section are answered as data")
 
@@ -121,34 +124,40 @@ class AdminSection:
             "Login": identity.login_user or identity.login_uid,
             "Unit": identity.unit,
         }
-        structured: dict[str, Fact] = {
-            "session": session.id,
-            "user": identity.user,
-            "uid": identity.uid,
-            "gid": identity.gid,
-            "groups": groups,
-            "pid": identity.pid,
-            "login-user": identity.login_user,
-            "login-uid": identity.login_uid,
-            "unit": identity.unit,
-        }
+
+        def items() -> list[Stanza]:
+            structured: dict[str, Fact] = {
+                "session": session.id,
+                "user": identity.user,
+                "uid": identity.uid,
+                "gid": identity.gid,
+                "groups": groups,
+                "pid": identity.pid,
+                "login-user": identity.login_user,
+                "login-uid": identity.login_uid,
+                "unit": identity.unit,
+            }
+            return [item("identity", structured)]
+
         return _Answer(
             f"OK: you are {identity}",
             [f"{name}: {fact}" for name, fact in facts.items() if fact not in {None, ""}],
-            [item("identity", structured)],
+            items,
         )
 
     def _rights(self, session: Session, _: Sequence[Literal]) -> _Answer:
         policy, identity = self._service.policy, session.identity
         if policy.is_unlimited(identity):
-            return _Answer("OK: you may do everything", items=[item("rights", {"unlimited": True})])
+            return _Answer(
+                "OK: you may do everything", items=lambda: [item("rights", {"unlimited": True})]
+            )
         roles = policy.roles_of(identity)
         if not roles:
             return _Answer(f"OK: no role is granted to {identity}")
         return _Answer(
             "OK: nothing else",
             [line for role in roles for line in _described(role)],
-            [_role_item(role) for role in roles],
+            lambda: [_role_item(role) for role in roles],
         )
 
     def _commands_offered(self, session: Session, _: Sequence[Literal]) -> _Answer:
@@ -157,7 +166,7 @@ class AdminSection:
         return _Answer(
             f"OK: {len(commands)} command{'s' if len(commands) != 1 else ''}",
             names,
-            [
+            lambda: [
                 item("command", {"name": name, "class": command.command_class})
                 for name, command in zip(names, commands, strict=True)
             ],
@@ -180,7 +189,7 @@ class AdminSection:
         if not verdict.allowed:
             result = f"OK: refused ({verdict.rule}): needs {verdict.needed}"
         meaning = f"It means: {request}" + (f" ({reason})" if reason is not None else "")
-        return _Answer(result, [meaning], [item("explanation", facts)])
+        return _Answer(result, [meaning], lambda: [item("explanation", facts)])
 
     def _sessions(self, session: Session, _: Sequence[Literal]) -> _Answer:
         sessions = list(self._service.sessions)
@@ -201,7 +210,7 @@ class AdminSection:
         return _Answer(
             f"OK: {len(sessions)} session{'s' if len(sessions) != 1 else ''}",
             _table(rows),
-            [self._session_item(other, session) for other in sessions],
+            lambda: [self._session_item(other, session) for other in sessions],
         )
 
     def _session_item(self, session: Session, asking: Session) -> Stanza:
@@ -246,12 +255,13 @@ class AdminSection:
                 f"Prosody: {settings.prosody.socket}",
                 f"Leaves after: {f'{idle:g} s without a session' if idle else 'never'}",
             ],
-            [item("status", facts)],
+            lambda: [item("status", facts)],
         )
 
     def _version(self, _: Session, __: Sequence[Literal]) -> _Answer:
         return _Answer(
-            f"OK: prosody-admin {__version__}", items=[item("version", {"version": __version__})]
+            f"OK: prosody-admin {__version__}",
+            items=lambda: [item("version", {"version": __version__})],
         )
 
     def _close(self, session: Session, arguments: Sequence[Literal]) -> _Answer:

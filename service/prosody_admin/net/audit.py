@@ -7,6 +7,7 @@ from syslog import LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING
 from prosody_admin.access.policy import Verdict
 from prosody_admin.access.record import Account
 from prosody_admin.errors import JournalUnavailableError
+from prosody_admin.net.meaning import Meaning
 from prosody_admin.net.session import Session
 from prosody_admin.sd.journal import Journal, MessageId, encode, entry
 
@@ -110,23 +111,23 @@ class Audit:
             DURATION_USEC=round(seconds * 1_000_000),
         )
 
-    def commands_started(self, started: Sequence[tuple[Session, Account, Verdict]]) -> int:
+    def commands_started(self, started: Sequence[tuple[Session, Meaning, Verdict]]) -> int:
         """Record that commands are about to run; return how many of them may, the first ones.
 
         The others cannot be written down, and must not run.
         """
         entries = [
             entry(
-                f"{session.identity} runs {_spoken(account)}",
+                f"{session.identity} runs {_spoken(meaning.account)}",
                 LOG_NOTICE,
                 MessageId.COMMAND_STARTED,
                 _session_fields(session),
-                _account_fields(account),
+                meaning.record,
                 SEQUENCE=session.commands,
                 VERDICT="allowed",
                 RULE=verdict.rule,
             )
-            for session, account, verdict in started
+            for session, meaning, verdict in started
         ]
         try:
             self._journal.record(entries)
@@ -137,29 +138,29 @@ class Audit:
                 self._journal.keep(payload)
         return len(entries)
 
-    def command_refused(self, session: Session, account: Account, refusal: Refusal) -> None:
+    def command_refused(self, session: Session, meaning: Meaning, refusal: Refusal) -> None:
         """Record that a command does not run, and the rule that says so."""
         self._journal.log(
-            f"{session.identity} may not run {_spoken(account)}: {refusal.text}",
+            f"{session.identity} may not run {_spoken(meaning.account)}: {refusal.text}",
             LOG_WARNING,
             MessageId.COMMAND_REFUSED,
             _session_fields(session),
-            _account_fields(account),
+            meaning.record,
             SEQUENCE=session.commands,
             VERDICT="refused",
             RULE=refusal.rule,
         )
 
-    def command_finished(self, session: Session, account: Account, outcome: Outcome) -> None:
+    def command_finished(self, session: Session, meaning: Meaning, outcome: Outcome) -> None:
         """Record how a command ended; not the error's text where a secret could be in it."""
-        withdrawn = outcome.withdrawn
+        account, withdrawn = meaning.account, outcome.withdrawn
         self._journal.log(
             f"{account.command} of {session.identity} ended: {outcome.result}"
             + (f", {withdrawn.text}" if withdrawn else ""),
             LOG_INFO,
             MessageId.COMMAND_FINISHED,
             _session_fields(session),
-            _account_fields(account),
+            meaning.record,
             SEQUENCE=session.commands,
             RESULT=outcome.result,
             RULE=withdrawn.rule if withdrawn else None,
@@ -202,9 +203,3 @@ def _session_fields(session: Session) -> bytes:
             }
         )
     return session.record
-
-
-def _account_fields(account: Account) -> bytes:
-    return encode(
-        {"COMMAND": account.command, "ARGUMENTS": account.arguments, "HOST": account.host}
-    )

@@ -128,16 +128,19 @@ class Connection:
         return self._stream.can_send and not self.transport.closing
 
     def send(self, stanza: Stanza) -> None:
-        """Send `stanza`, with the next `flush` or when the loop comes round.
+        """Send `stanza` with the next `flush`; see to it that there is one.
 
         Dropped once the stream is closed or lost. Raises StanzaError if it cannot be written as
         XML.
         """
         if self.can_send:
             self._stream.send(stanza)
-            if not self._flush_due:
-                self._flush_due = True
-                self._loop.call_soon(self.flush)
+
+    def flush_soon(self) -> None:
+        """Flush when the loop comes round, with all that is sent until then."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Send at once, and in one piece, what waits for it."""

@@ -168,7 +168,7 @@ class Dispatcher:
             return None
         try:
             meaning = self._meanings.of(stanza)
-            verdict = self._policy.authorise(session.identity, meaning.request)
+            verdict = self._verdict(session, meaning)
             refusal = _refusal(session, stanza) or _denial(verdict) or _absence(session)
             if refusal is None:
                 return _Command(session, stanza, meaning, verdict)
@@ -180,6 +180,14 @@ class Dispatcher:
         session.done()
         return None
 
+    def _verdict(self, session: Session, meaning: Meaning) -> Verdict:
+        """Judge by the policy in force; a new one has new meanings, so none is the one before."""
+        if session.judged is not None and session.judged[0] is meaning:
+            return session.judged[1]
+        verdict = self._policy.authorise(session.identity, meaning.request)
+        session.judged = meaning, verdict
+        return verdict
+
     def _begin(self, commands: Sequence[_Command]) -> None:
         """Record that they start, and run what could be recorded; the rest is refused.
 
@@ -188,7 +196,7 @@ class Dispatcher:
         if not commands:
             return
         recorded = self._audit.commands_started(
-            [(command.session, command.meaning.account, command.verdict) for command in commands]
+            [(command.session, command.meaning, command.verdict) for command in commands]
         )
         for command in commands[:recorded]:
             try:
@@ -201,7 +209,7 @@ class Dispatcher:
             command.session.done()
 
     def _refuse(self, session: Session, meaning: Meaning, refusal: Refusal) -> None:
-        self._audit.command_refused(session, meaning.account, refusal)
+        self._audit.command_refused(session, meaning, refusal)
         session.send(failed_result(f"Error: {refusal.text}", REFUSED))
 
     def _run(self, command: _Command) -> None:
@@ -262,7 +270,7 @@ class Dispatcher:
             session.send(answer[0])
         self._audit.command_finished(
             session,
-            command.meaning.account,
+            command.meaning,
             Outcome(
                 outcome,
                 error="" if outcome == "ok" else answer[-1].text,

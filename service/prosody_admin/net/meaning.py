@@ -6,6 +6,7 @@ from prosody_admin.access.record import HIDDEN, Account, account_of
 from prosody_admin.access.roles import Request
 from prosody_admin.protocol.stanza import ADMIN_NS, Stanza
 from prosody_admin.protocol.structured import is_query
+from prosody_admin.sd.journal import encode
 from prosody_admin.shell.canonical import canonical
 from prosody_admin.shell.catalogue import Catalogue
 from prosody_admin.shell.lines import RawLua, parse
@@ -22,15 +23,17 @@ REMEMBERED_CHARACTERS = 200
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The request of a stanza, the account of it for the record, and what a handler gets as text.
+    """The request of a stanza, the account of it, and what a handler gets as text.
 
     That is the line written anew, or as it came where it is raw Lua, which somebody has to be
-    expressly allowed; of any other stanza it is the text.
+    expressly allowed; of any other stanza it is the text. `record` is the account as it stands in
+    a record.
     """
 
     request: Request
     account: Account
     text: str
+    record: bytes
 
 
 class Meanings:
@@ -63,7 +66,8 @@ class Meanings:
         request = Request(event_name(stanza), line)
         if line is not None and not isinstance(line, RawLua):
             text = canonical(line, self._catalogue)
-        return Meaning(request, account_of(request, self._catalogue), text)
+        account = account_of(request, self._catalogue)
+        return Meaning(request, account, text, _encoded(account))
 
 
 def has_line(stanza: Stanza) -> bool:
@@ -76,6 +80,12 @@ def event_name(stanza: Stanza) -> str:
     if stanza.namespace == ADMIN_NS:
         return f"admin/{stanza.name}"
     return f"admin/{stanza.namespace}:{stanza.name}"
+
+
+def _encoded(account: Account) -> bytes:
+    return encode(
+        {"COMMAND": account.command, "ARGUMENTS": account.arguments, "HOST": account.host}
+    )
 
 
 def _may_be_kept(account: Account) -> bool:

@@ -4,7 +4,6 @@ import os
 import pwd
 import re
 import select
-from dataclasses import dataclass
 from pathlib import Path
 
 from prosody_admin.access.identity import Identity
@@ -15,20 +14,27 @@ from prosody_admin.protocol.stanza import sanitised
 NO_LOGIN = 2**32 - 1
 """What `/proc/PID/loginuid` holds for a process that descends from no login (pam_loginuid(8))."""
 
+STATUS_BYTES = 4096
+"""More than `/proc/PID/status` has up to the uids: before them are the name and seven numbers."""
+
+_STATUS_UID = re.compile(rb"^Uid:\t\d+\t(\d+)", re.MULTILINE)
 _UNIT = re.compile(r"[^/]+\.(?:service|scope|socket|mount|swap)")
 
 
-@dataclass(frozen=True, slots=True)
 class Peer:
     """The identity of a peer and, where the kernel has them, a pidfd of its process.
 
     Whoever holds a Peer owns the pidfd and closes it.
     """
 
-    identity: Identity
-    pidfd: File | None
+    __slots__ = ("_ended", "identity", "pidfd")
 
-    def is_what_it_was(self, proc: Path = Path("/proc")) -> bool:
+    def __init__(self, identity: Identity, pidfd: File | None) -> None:
+        self.identity = identity
+        self.pidfd = pidfd
+        self._ended: select.poll | None = None
+
+    def is_what_it_was(self, proc: str = "/proc") -> bool:
         """Return whether the process is still there, and still of the account that connected.
 
         Without a pidfd (before Linux 6.5) nobody can tell, and it is taken for granted.
@@ -39,7 +45,9 @@ class Peer:
             uid = _effective_uid(f"{proc}/{self.identity.pid}", self.identity.uid)
         except OSError:  # gone, or at the limit of descriptors: the pidfd knows
             uid = self.identity.uid
-        return uid == self.identity.uid and _is_alive(self.pidfd)
+        if self._ended is None:
+            self._ended = _end_of(self.pidfd)
+        return uid == self.identity.uid and not self._ended.poll(0)
 
     def close(self) -> None:
         """Close the pidfd."""
@@ -80,20 +88,20 @@ def _of_living_process(credential: Credential, proc: Path) -> tuple[int | None, 
         return None, None
     directory = proc / str(credential.pid)
     found = _login_uid(directory), _unit(directory)
-    if not _is_alive(credential.pidfd):
+    if _end_of(credential.pidfd).poll(0):
         return None, None  # what was read may be a stranger's
     return found
 
 
-def _is_alive(process: File) -> bool:
-    """Ask whether a process runs: a pidfd is readable from its end on (pidfd_open(2)).
+def _end_of(process: File) -> select.poll:
+    """Return what says whether a process has ended: a pidfd is readable then (pidfd_open(2)).
 
     A signal 0 would still reach a zombie, which its parent may keep as long as it likes.
     """
     ended = select.poll()  # not select(2), which takes no number above 1023
     with process.borrow() as pidfd:
         ended.register(pidfd, select.POLLIN)
-        return not ended.poll(0)
+    return ended
 
 
 def _effective_uid(directory: str, expected: int) -> int | None:
@@ -104,8 +112,11 @@ def _effective_uid(directory: str, expected: int) -> int | None:
     """
     if expected != 0 and os.stat(directory).st_uid == expected:
         return expected
-    status = Path(directory, "status").read_text(encoding="utf-8", errors="replace")
-    found = re.search(r"^Uid:\t\d+\t(\d+)", status, re.MULTILINE | re.ASCII)
+    status = os.open(f"{directory}/status", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = _STATUS_UID.search(os.read(status, STATUS_BYTES))
+    finally:
+        os.close(status)
     return int(found[1]) if found else None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from prosody_admin.access.identity import Identity
+from prosody_admin.access.policy import Verdict
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import StreamError
 from prosody_admin.net.connection import Connection, Deadlines
@@ -93,6 +94,7 @@ class Session:
         "connection",
         "ending",
         "id",
+        "judged",
         "opened",
         "record",
         "refusal",
@@ -124,6 +126,8 @@ class Session:
         self.stream_error: StreamError | None = None
         self.record = b""
         """What all its records say of it, once the first of them was made."""
+        self.judged: tuple[object, Verdict] | None = None
+        """The last meaning that was judged, and how: the next is often the same."""
         self._peer = peer
         self._attendant = attendant
         self._ended = ended
@@ -163,6 +167,8 @@ class Session:
         self.sent_bytes += len(text) if text.isascii() else len(text.encode())
         self.sent_lines += text.count("\n") + (stanza.get("eol") != "0")
         self.connection.send(stanza)
+        if self._running is not None or not self._busy:  # or `done` flushes
+            self.connection.flush_soon()
 
     def ask(self, question: Stanza, answered: Answered) -> None:
         """Send `question`; `answered` is called once, with the answer or at the command's end.
@@ -204,7 +210,7 @@ class Session:
             self._go_on()
             return None
         stanza = self._pending.pop(0)
-        if len(self._pending) < self._limit:
+        if len(self._pending) == self._limit - 1:
             self.connection.resume_reading()
         self.commands += 1
         return stanza

@@ -17,6 +17,9 @@ from prosody_admin.descriptors import DeferredFdCloser, File
 READ_BYTES = 2 * 1024
 """Bytes read at once from a client: 512 of the smallest stanzas, which take the loop 4 ms."""
 
+DISCARDED_BYTES = 64 * 1024
+"""Bytes read at once from a peer that is no longer listened to."""
+
 HIGH_WATER = 64 * 1024
 """Bytes waiting for a peer at which whoever feeds it is told to pause."""
 
@@ -163,7 +166,7 @@ class Transport:
 
     def _discard(self) -> None:
         try:
-            data = os.read(self._file.fileno(), self._read_bytes)
+            data = os.read(self._file.fileno(), DISCARDED_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:  # it is being closed either way

@@ -117,6 +117,7 @@ class Upstream:
         self.connection.send(
             repl_requested_input(question.get("id", ""), answer, question.get("type", "password"))
         )
+        self.connection.flush()
 
     def close(self) -> None:
         """End the stream in order; what Prosody has not taken by now is dropped.

@@ -4,6 +4,7 @@ The names and attributes of the `repl-*` stanzas are those of Prosody 0.12 and 1
 (modules/mod_admin_shell.lua, util/prosodyctl/shell.lua).
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # XML allows more, but its fourth edition (expat's) and its fifth disagree on what. All names of
 # this protocol are ASCII, and no name that a peer chose is ever written.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*", re.ASCII)
+
+_OURS = frozenset(
+    f"repl-{kind}" for kind in ("input", "output", "result", "request-input", "requested-input")
+)
 
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
@@ -54,12 +59,15 @@ class Stanza:
         namespace: str = ADMIN_NS,
     ) -> None:
         # The way for a frozen dataclass to set its own fields.
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "namespace", namespace)
-        object.__setattr__(self, "attributes", MappingProxyType(dict(attributes)))
+        put = object.__setattr__
+        put(self, "name", name)
+        put(self, "namespace", namespace)
+        if attributes is not _NO_ATTRIBUTES:
+            attributes = MappingProxyType(dict(attributes)) if attributes else _NO_ATTRIBUTES
+        put(self, "attributes", attributes)
         if len(children) != 1 or not children[0]:  # the most common one is right already
             children = tuple(_with_texts_joined(children))
-        object.__setattr__(self, "children", children)
+        put(self, "children", children)
 
     def __hash__(self) -> int:
         attributes = frozenset(self.attributes.items())
@@ -72,6 +80,8 @@ class Stanza:
     @property
     def text(self) -> str:
         """The element's own text, without that of elements inside it."""
+        if len(self.children) == 1 and isinstance(self.children[0], str):
+            return self.children[0]
         return "".join(child for child in self.children if isinstance(child, str))
 
     @property
@@ -158,7 +168,7 @@ def _with_texts_joined(children: Iterable[Stanza | str]) -> Iterable[Stanza | st
 
 
 def _write(stanza: Stanza, default_namespace: str, parts: list[str]) -> None:
-    name = _checked_name(stanza.name)
+    name = stanza.name if stanza.name in _OURS else _checked_name(stanza.name)
     parts.append(f"<{name}")
     if stanza.namespace != default_namespace:
         parts.append(f" xmlns='{_escaped_namespace(stanza.namespace)}'")
@@ -176,6 +186,7 @@ def _write(stanza: Stanza, default_namespace: str, parts: list[str]) -> None:
     parts.append(f"</{name}>")
 
 
+@functools.lru_cache(maxsize=64)  # it is the same few again and again
 def _attribute(clark_name: str, value: str, prefix: str) -> str:
     if not clark_name.startswith("{"):
         if clark_name == "xmlns":

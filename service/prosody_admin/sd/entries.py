@@ -91,13 +91,13 @@ def encode(fields: Mapping[str, FieldValue]) -> bytes:
 
     Raises ValueError for a name that is not upper-case ASCII or, prefixed, too long.
     """
-    return b"".join(
-        [
-            field(_full_name(name), value if isinstance(value, str) else str(value))
-            for name, value in fields.items()
-            if value is not None
-        ]
-    )
+    parts = []
+    for name, value in fields.items():
+        if isinstance(value, str):
+            parts.append(field(_full_name(name), value))
+        elif value is not None:
+            parts.append(b"%s=%d\n" % (_full_name(name), value))
+    return b"".join(parts)
 
 
 def decode(payload: bytes) -> dict[str, str]:

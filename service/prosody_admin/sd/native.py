@@ -22,7 +22,7 @@ from syslog import LOG_WARNING
 
 from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.records import PREFIX, MessageId
-from prosody_admin.sd.entries import Journal, decode, encode, entry
+from prosody_admin.sd.entries import Journal, decode, entry
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 
@@ -43,6 +43,8 @@ TOGETHER_BYTES = 64 * 1024
 
 MISSING_SESSIONS = 1000
 """Sessions whose missing commands the record of a gap names at most."""
+
+_RECORD = f"{PREFIX}RECORD".encode("ascii")
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -90,12 +92,14 @@ class NativeJournal(Journal):
     def keep(self, payload: bytes) -> None:
         """See Journal."""
         with self._lock:
-            if not self._may_keep(payload):
+            kept = self._may_keep(payload)
+            if not kept:
                 self._try_to_send_queue()  # journald may be there again
-            if not self._may_keep(payload):
-                self._drop(self._numbered(payload))
-                return
+                kept = self._may_keep(payload)
             payload = self._numbered(payload)
+            if not kept:
+                self._drop(payload)
+                return
             self._queue.append(payload)
             self._queued_bytes += len(payload)
             if not self._holding or len(self._queue) >= TOGETHER_RECORDS:
@@ -181,7 +185,7 @@ class NativeJournal(Journal):
 
     def _numbered(self, payload: bytes) -> bytes:
         self._number += 1
-        return payload + encode({"RECORD": self._number})
+        return b"%s%s=%d\n" % (payload, _RECORD, self._number)
 
     def _send_numbered(self, together: Sequence[bytes]) -> None:
         """Number records and send them; raises OSError, and their numbers are given again."""
