@@ -7,23 +7,6 @@ from pathlib import Path
 LARGER_THAN_A_DATAGRAM = 1024 * 1024
 
 
-def split(payload: bytes) -> list[bytes]:
-    """Part the records of a datagram, between which are empty lines."""
-    records, start, position = [], 0, 0
-    while position < len(payload):
-        end = payload.index(b"\n", position)
-        line = payload[position:end]
-        if line and b"=" not in line:
-            (length,) = struct.unpack_from("<Q", payload, end + 1)
-            end += 1 + 8 + length
-            assert payload[end : end + 1] == b"\n"
-        if not line:
-            records.append(payload[start:position])
-            start = end + 1
-        position = end + 1
-    return [*records, payload[start:]]
-
-
 def parse(payload: bytes) -> dict[str, str]:
     """Read a record as the protocol describes it, written independently of `encode`."""
     fields = {}
@@ -66,7 +49,7 @@ class Journald:
                 payload = self.socket.recv(LARGER_THAN_A_DATAGRAM)
             except BlockingIOError:
                 return received
-            received += map(parse, split(payload))
+            received.append(parse(payload))
 
     def messages(self) -> list[str]:
         return [record["MESSAGE"] for record in self.records()]

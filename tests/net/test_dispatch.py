@@ -9,12 +9,13 @@ import pytest
 from fakes.client import Client
 from fakes.prosody import FakeProsody
 from fakes.service import Running, running
-from fakes.waiting import one_turn
+from fakes.waiting import one_turn, until
 from prosody_admin.access.identity import OVERFLOW_UID, Identity
 from prosody_admin.errors import CommandError
 from prosody_admin.events import Handler
 from prosody_admin.net.answers import UNHANDLED
 from prosody_admin.net.dispatch import AdminEvent, SessionEvent
+from prosody_admin.net.session import Ending
 from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
 from prosody_admin.sd.journal import MessageId
 from prosody_admin.shell.lines import Call
@@ -231,6 +232,57 @@ async def test_what_cannot_be_recorded_does_not_run(tmp_path: Path) -> None:
     (refused,) = service.journal.of(MessageId.COMMAND_REFUSED)
     assert refused.fields["RULE"] == "unrecorded"
     assert refused.fields["SEQUENCE"] == "1"
+
+
+async def test_a_journal_that_is_busy_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prosody_admin.net.dispatch.RECORD_SECONDS", 10)
+    async with FakeProsody(tmp_path / "prosody") as prosody, running(tmp_path) as service:
+        with await service.client() as client, await service.client() as other:
+            service.journal.available = False
+            await client.enter("x()", "y()")
+            await other.enter("z()")
+            await until(lambda: len(service.daemon._dispatcher._unrecorded) == 2)
+            assert prosody.lines == []
+            service.journal.available = True
+            assert (await client.answer()).result == "OK: x()"
+            assert (await client.answer()).result == "OK: y()"
+            assert (await other.answer()).result == "OK: z()"
+    assert len(service.journal.of(MessageId.COMMAND_STARTED)) == 3
+    assert service.journal.of(MessageId.COMMAND_REFUSED) == []
+
+
+async def test_what_waits_for_the_journal_is_judged_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prosody_admin.net.dispatch.RECORD_SECONDS", 10)
+    async with FakeProsody(tmp_path / "prosody") as prosody, running(tmp_path) as service:
+        with await service.client() as client, await service.client() as gone:
+            service.journal.available = False
+            await client.enter("x()")
+            await gone.enter("y()")
+            await until(lambda: len(service.daemon._dispatcher._unrecorded) == 2)
+            gone.vanish()
+            await until(lambda: any(session.is_lost for session in service.sessions))
+            for session in service.sessions:
+                session.end(Ending("reset", "a test"))
+            service.journal.available = True
+            assert (await client.answer()).result == "Error: a test"
+    assert prosody.lines == []
+    assert service.journal.of(MessageId.COMMAND_STARTED) == []
+
+
+async def test_a_secret_is_not_kept_for_the_next_command(tmp_path: Path) -> None:
+    async with FakeProsody(tmp_path / "prosody"), running(tmp_path) as service:
+        with await service.client() as client:
+            (session,) = service.sessions
+            await client.ask("user:list('localhost')")
+            kept = session.judged
+            assert kept is not None
+            for line in ("user:password('a@b', 'secret')", "> secret()", "unknown:x('secret')"):
+                await client.ask(line)
+                assert session.judged is kept
 
 
 async def test_a_site_may_let_commands_run_unrecorded_which_is_recorded(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ import fcntl
 import os
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from syslog import LOG_ERR, LOG_NOTICE
 
 import pytest
 
-from fakes.journald import LARGER_THAN_A_DATAGRAM, Journald, parse, split
+from fakes.journald import LARGER_THAN_A_DATAGRAM, Journald, parse
 from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.records import MessageId
 from prosody_admin.sd import native
@@ -134,19 +134,17 @@ def test_what_is_too_large_comes_as_a_sealed_memfd(
     assert found["MESSAGE"] == "command started"
 
 
-def test_what_is_held_goes_together(journal: NativeJournal, journald: Journald) -> None:
+def test_what_is_held_waits(journal: NativeJournal, journald: Journald) -> None:
     journal.hold()
     journal.log("first")
-    journal.log("second\n\nof two lines", LINE="\n\n")
+    journal.log("second")
     assert journald.records() == []
     record(journal, "third")
-    assert journald.messages() == ["first", "second\n\nof two lines", "third"]
+    assert journald.messages() == ["first", "second", "third"]
     journal.log("fourth")
-    journal.log("fifth")
     assert journald.records() == []
     assert journal.flush()
-    datagram = journald.socket.recv(LARGER_THAN_A_DATAGRAM)
-    assert [parse(found)["MESSAGE"] for found in split(datagram)] == ["fourth", "fifth"]
+    assert journald.messages() == ["fourth"]
     journal.log("not held any more")
     assert journald.messages() == ["not held any more"]
 
@@ -154,16 +152,11 @@ def test_what_is_held_goes_together(journal: NativeJournal, journald: Journald) 
 def test_what_is_held_is_bounded(
     journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "TOGETHER_RECORDS", 3)
+    monkeypatch.setattr(native, "HELD_RECORDS", 3)
     journal.hold()
     for number in range(4):
         journal.log(f"{number}")
     assert journald.messages() == ["0", "1", "2"]
-    large = "x" * (native.TOGETHER_BYTES // 2)
-    for _ in range(2):
-        journal.log(large)
-    assert len(journald.socket.recv(LARGER_THAN_A_DATAGRAM)) < native.TOGETHER_BYTES
-    assert journald.messages() == [large]
 
 
 def test_records_are_numbered(journal: NativeJournal, journald: Journald) -> None:
@@ -212,9 +205,8 @@ class TestJournaldHangs:
         assert journald.messages() == ["first", "second", "third"]
 
     def test_a_must_record_is_refused_while_only_some_of_the_queue_fits(
-        self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+        self, journal: NativeJournal, journald: Journald
     ) -> None:
-        monkeypatch.setattr(native, "TOGETHER_RECORDS", 1)
         count = fill(journal)
         for number in range(2 * count):
             journal.log(f"waiting {number}")
@@ -227,13 +219,13 @@ class TestJournaldHangs:
         assert received + journald.messages() == [f"waiting {n}" for n in range(2 * count)]
 
     def test_of_several_must_records_the_first_may_be_taken(
-        self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+        self, journal: NativeJournal, journald: Journald
     ) -> None:
-        monkeypatch.setattr(native, "TOGETHER_RECORDS", 2)
         fill(journal)
         numbered = int(journald.records()[-1]["PROSODY_ADMIN_RECORD"])
         fill(journal)
-        journald.socket.recv(LARGER_THAN_A_DATAGRAM)  # room for one datagram
+        for _ in range(2):
+            journald.socket.recv(LARGER_THAN_A_DATAGRAM)
         with pytest.raises(JournalUnavailableError) as raised:
             journal.record([entry(f"{number}") for number in range(5)])
         assert raised.value.recorded == 2
@@ -241,7 +233,7 @@ class TestJournaldHangs:
         assert [found["MESSAGE"] for found in taken[-2:]] == ["0", "1"]
         record(journal, "the next")
         (found,) = journald.records()
-        expected = numbered + len(taken) + 2
+        expected = numbered + 2 + len(taken) + 1
         assert int(found["PROSODY_ADMIN_RECORD"]) == expected, "what was refused has no number"
 
     def test_a_gap_is_in_its_place(
@@ -291,7 +283,6 @@ class TestJournaldHangs:
         self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(native, "QUEUE_RECORDS", 2)
-        monkeypatch.setattr(native, "TOGETHER_RECORDS", 1)
         fill(journal)
         for number in range(3):
             journal.log(f"{number}")
@@ -374,11 +365,11 @@ def test_what_is_logged_while_sending_waits(journald: Journald) -> None:
     class Interrupted(NativeJournal):
         nested = 0
 
-        def _send(self, together: Sequence[bytes]) -> None:
+        def _send(self, payload: bytes) -> None:
             if self.nested < 2:
                 self.nested += 1
                 self.log(f"nested {self.nested}")
-            super()._send(together)
+            super()._send(payload)
 
     journal = Interrupted(journald.path)
     record(journal, "outer")

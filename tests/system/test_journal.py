@@ -91,25 +91,3 @@ def test_malformed_xml_is_one_line_in_the_journal(gate: Machine) -> None:
     (failed,) = records(gate, MessageId.STREAM_ERROR)
     assert failed["PROSODY_ADMIN_CONDITION"] == "not-well-formed"
     assert through(gate, "server", "version").returncode == 0
-
-
-TOGETHER = """
-from prosody_admin.sd.native import NativeJournal
-journal = NativeJournal()
-journal.hold()
-for number in range(200):
-    journal.log(f"together {number}", LINES=f"{number}\\n\\nMESSAGE=forged\\n\\n", NUMBER=number)
-journal.close()
-"""
-
-
-def test_journald_takes_several_records_in_one_datagram(gate: Machine) -> None:
-    unit = ("systemd-run", "--unit=together", "--pipe", "--wait")
-    gate.run(*unit, "python3", "-c", TOGETHER, check=True)
-    found = gate.journal("_SYSTEMD_UNIT=together.service", "SYSLOG_IDENTIFIER=prosody-admin")
-    assert [record["MESSAGE"] for record in found] == [f"together {n}" for n in range(200)]
-    assert [record["PROSODY_ADMIN_RECORD"] for record in found] == [f"{n}" for n in range(1, 201)]
-    for number, record in enumerate(found):
-        assert record["PROSODY_ADMIN_NUMBER"] == str(number)
-        assert record["PROSODY_ADMIN_LINES"] == f"{number}\n\nMESSAGE=forged\n\n"
-        assert record["_COMM"].startswith("python3")

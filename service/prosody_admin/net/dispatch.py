@@ -12,23 +12,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from prosody_admin.access.policy import Policy, Verdict
-from prosody_admin.access.roles import Request
 from prosody_admin.errors import CommandError, StanzaError
 from prosody_admin.events import Events
 from prosody_admin.net.answers import answered, internal_error
 from prosody_admin.net.audit import Audit, Outcome, Refusal
-from prosody_admin.net.meaning import Meaning, Meanings, has_line
+from prosody_admin.net.judgement import Judge
+from prosody_admin.net.meaning import Meaning
 from prosody_admin.net.session import Ending, Session
 from prosody_admin.protocol.stanza import Stanza, repl_result
 from prosody_admin.protocol.structured import REFUSED, failed_result
-from prosody_admin.shell.catalogue import Catalogue, CommandClass
-from prosody_admin.shell.lines import Call, Line
+from prosody_admin.shell.lines import Line
 
 ANNOUNCE_SECONDS = 5.0
 """How long the handlers of a session's beginning or end may hold it up."""
 
 TURN_COMMANDS = 64
 """Commands that are begun before the loop comes round: some milliseconds."""
+
+RECORD_SECONDS = 0.1
+"""How long a command waits for a journald that has too much to read, before it is refused."""
+
+RECORD_RETRY_SECONDS = 0.002
+"""How long it is until another attempt: a few dozen records for journald."""
 
 UNRECORDED = Refusal("unrecorded", "refused, it cannot be recorded now")
 """Why a command does not run when its start cannot be handed to the journal."""
@@ -62,13 +67,15 @@ class SessionEvent:
 class _Command:
     """A command that is allowed: since when it runs, and what its session was sent before.
 
-    `withdrawn` is why its caller may not have it now.
+    `tried_until` is when it is refused if its start is not recorded by then; `withdrawn` is why
+    its caller may not have it any more.
     """
 
     session: Session
     stanza: Stanza
     meaning: Meaning
     verdict: Verdict
+    tried_until: float
     started: float = 0.0
     bytes_before: int = 0
     lines_before: int = 0
@@ -85,29 +92,21 @@ class Dispatcher:
 
     def __init__(self, events: Events, policy: Policy, audit: Audit) -> None:
         self._events = events
-        self._policy = policy
-        self._meanings = Meanings(policy.catalogue)
+        self._judge = Judge(policy)
         self._audit = audit
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Session] = []
+        self._unrecorded: list[_Command] = []
         self._gathering = False
         self._running: dict[Session, _Command] = {}
 
     def enforce(self, policy: Policy) -> None:
-        """Let `policy` decide from the next command on, and about what streams already.
-
-        A command of the class STREAM would go on showing what its caller may no longer see until
-        the caller has enough of it. Any other runs on to its end.
-        """
-        self._policy = policy
-        self._meanings = Meanings(policy.catalogue)
+        """Let `policy` decide from the next command on, and about what streams already."""
+        self._judge = Judge(policy)
         for session, command in self._running.items():
-            request = command.meaning.request
-            if _streams(request, policy.catalogue):
-                verdict = policy.authorise(session.identity, request)
-                if not verdict.allowed:
-                    command.withdrawn = _refused(verdict, "withdrawn")
-                    session.cancel_command()
+            command.withdrawn = self._judge.withdrawal(session, command.meaning)
+            if command.withdrawn is not None:
+                session.cancel_command()
 
     def session_opened(self, session: Session) -> Coroutine[Any, Any, None] | None:
         """Record the session and tell the modules."""
@@ -147,8 +146,26 @@ class Dispatcher:
         del self._waiting[:TURN_COMMANDS]
         if self._waiting:
             self._loop.call_soon(self._turn)
+        tried_until = self._loop.time() + RECORD_SECONDS
+        commands = []
+        for session in sessions:
+            stanza = session.take()
+            if stanza is not None and (command := self._judged(session, stanza, tried_until)):
+                commands.append(command)
         self._gather()
-        self._begin([command for session in sessions if (command := self._judged(session))])
+        self._begin(commands)
+
+    def _try_again(self) -> None:
+        """Judge anew the commands whose start was not recorded, and go on with them."""
+        unrecorded, self._unrecorded = self._unrecorded, []
+        commands = []
+        for command in unrecorded:
+            session = command.session
+            if session.is_lost:
+                session.done()
+            elif again := self._judged(session, command.stanza, command.tried_until):
+                commands.append(again)
+        self._begin(commands)
 
     def _gather(self) -> None:
         """Hand over what is recorded until the loop comes round in one piece."""
@@ -161,18 +178,14 @@ class Dispatcher:
         self._gathering = False
         self._audit.flush()
 
-    def _judged(self, session: Session) -> _Command | None:
-        """Take the session's next command; return it if it may run, else answer it."""
-        stanza = session.take()
-        if stanza is None:
-            return None
+    def _judged(self, session: Session, stanza: Stanza, tried_until: float) -> _Command | None:
+        """Return the command if it may run, else answer it."""
         try:
-            meaning = self._meanings.of(stanza)
-            verdict = self._verdict(session, meaning)
-            refusal = _refusal(session, stanza) or _denial(verdict) or _absence(session)
-            if refusal is None:
-                return _Command(session, stanza, meaning, verdict)
-            self._refuse(session, meaning, refusal)
+            judgement = self._judge.judge(session, stanza)
+            if judgement.refusal is None:
+                meaning, verdict = judgement.meaning, judgement.verdict
+                return _Command(session, stanza, meaning, verdict, tried_until)
+            self._refuse(session, judgement.meaning, judgement.refusal)
             if session.refusal:
                 session.end(Ending("resource-constraint", session.refusal))
         except Exception as error:  # noqa: BLE001 - whatever fails is this session's alone
@@ -180,18 +193,11 @@ class Dispatcher:
         session.done()
         return None
 
-    def _verdict(self, session: Session, meaning: Meaning) -> Verdict:
-        """Judge by the policy in force; a new one has new meanings, so none is the one before."""
-        if session.judged is not None and session.judged[0] is meaning:
-            return session.judged[1]
-        verdict = self._policy.authorise(session.identity, meaning.request)
-        session.judged = meaning, verdict
-        return verdict
-
     def _begin(self, commands: Sequence[_Command]) -> None:
-        """Record that they start, and run what could be recorded; the rest is refused.
+        """Record that they start, and run what could be recorded.
 
-        The record of a refusal waits for the journal, and says then what did not run meanwhile.
+        The others are tried again in a moment, and then refused: that record waits for the
+        journal, and says then what did not run meanwhile.
         """
         if not commands:
             return
@@ -204,9 +210,15 @@ class Dispatcher:
             except Exception as error:  # noqa: BLE001 - as above
                 command.session.fail(error)
                 command.session.done()
+        now = self._loop.time()
         for command in commands[recorded:]:
-            self._refuse(command.session, command.meaning, UNRECORDED)
-            command.session.done()
+            if now < command.tried_until:
+                if not self._unrecorded:
+                    self._loop.call_later(RECORD_RETRY_SECONDS, self._try_again)
+                self._unrecorded.append(command)
+            else:
+                self._refuse(command.session, command.meaning, UNRECORDED)
+                command.session.done()
 
     def _refuse(self, session: Session, meaning: Meaning, refusal: Refusal) -> None:
         self._audit.command_refused(session, meaning, refusal)
@@ -315,38 +327,3 @@ def _why_cancelled(command: _Command) -> str:
     if (ending := command.session.ending) is not None:
         return ending.reason
     return "the client is gone"
-
-
-def _refusal(session: Session, stanza: Stanza) -> Refusal | None:
-    """Return why nothing is dispatched for this session now, whoever asks for whatever."""
-    if session.refusal:
-        return Refusal("limits", session.refusal)
-    if session.ending is not None:
-        return Refusal("ending", session.ending.reason)
-    if has_line(stanza) and stanza.elements:
-        return Refusal("malformed", "a line is text, without elements")
-    return None
-
-
-def _denial(verdict: Verdict) -> Refusal | None:
-    return None if verdict.allowed else _refused(verdict, "denied")
-
-
-def _refused(verdict: Verdict, how: str) -> Refusal:
-    text = f"permission {how} ({verdict.rule}): needs {verdict.needed}"
-    return Refusal(verdict.rule, text)
-
-
-def _absence(session: Session) -> Refusal | None:
-    """Ask the kernel, which takes longer than all the rest, only about what would be allowed."""
-    if session.has_its_peer():
-        return None
-    return Refusal("vanished-peer", "the process that connected is gone, or another account's")
-
-
-def _streams(request: Request, catalogue: Catalogue) -> bool:
-    """Return whether a command goes on until somebody has seen enough."""
-    if not isinstance(request.line, Call):
-        return False
-    command = catalogue.get(request.line.section, request.line.command)
-    return command is not None and command.command_class is CommandClass.STREAM

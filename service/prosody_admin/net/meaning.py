@@ -27,13 +27,15 @@ class Meaning:
 
     That is the line written anew, or as it came where it is raw Lua, which somebody has to be
     expressly allowed; of any other stanza it is the text. `record` is the account as it stands in
-    a record.
+    a record. `repeatable` says that it is short and has nothing in it that the record must not
+    show, so that it may be kept.
     """
 
     request: Request
     account: Account
     text: str
     record: bytes
+    repeatable: bool
 
 
 class Meanings:
@@ -54,7 +56,7 @@ class Meanings:
         meaning = self._lines.get(text)
         if meaning is None:
             meaning = self._found(stanza)
-            if len(text) <= REMEMBERED_CHARACTERS and _may_be_kept(meaning.account):
+            if meaning.repeatable:
                 if len(self._lines) == REMEMBERED:
                     self._lines.clear()
                 self._lines[text] = meaning
@@ -67,7 +69,8 @@ class Meanings:
         if line is not None and not isinstance(line, RawLua):
             text = canonical(line, self._catalogue)
         account = account_of(request, self._catalogue)
-        return Meaning(request, account, text, _encoded(account))
+        repeatable = len(text) <= REMEMBERED_CHARACTERS and not _has_secrets(account)
+        return Meaning(request, account, text, _encoded(account), repeatable)
 
 
 def has_line(stanza: Stanza) -> bool:
@@ -88,5 +91,5 @@ def _encoded(account: Account) -> bytes:
     )
 
 
-def _may_be_kept(account: Account) -> bool:
-    return not account.discreet and HIDDEN not in (account.arguments or "")
+def _has_secrets(account: Account) -> bool:
+    return account.discreet or HIDDEN in (account.arguments or "")

@@ -154,6 +154,11 @@ class Session:
         """Who the peer was when it connected."""
         return self._peer.identity
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the client is gone, and nothing can be sent to it any more."""
+        return self._lost is not None
+
     def has_its_peer(self) -> bool:
         """Return whether the process that connected is still what it was then."""
         return self._peer.is_what_it_was()

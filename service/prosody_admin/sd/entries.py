@@ -61,7 +61,7 @@ class Journal(ABC):
         """Hand over an entry now or later, or count it as dropped."""
 
     def hold(self) -> None:  # noqa: B027 - not every journal gains by it
-        """Let what is logged wait until the next `flush`: many records together cost little."""
+        """Let what is logged wait until the next `flush`: a reader is woken once for all of it."""
 
     def flush(self) -> bool:
         """Hand over some of what waits, if possible; return whether nothing waits any more."""

@@ -1,9 +1,9 @@
 """Records to journald by its native protocol, over a socket that never blocks.
 
-systemd.io/JOURNAL_NATIVE_PROTOCOL: a datagram is a record. It may be several with an empty line
-between them, as in the journal's export format: journald has read them so since there is a journal
-(`server_process_native_message` in journald-native.c), and tests hold 252 and 257 to it. What is
-too large for a datagram goes as a sealed memfd by SCM_RIGHTS, with nothing else in the datagram.
+systemd.io/JOURNAL_NATIVE_PROTOCOL: one datagram is one record, as `entries` writes it. (Of several
+with an empty line between them 252 takes all, 257 the first, and drops the rest without a word.)
+What is too large for a datagram goes as a sealed memfd by SCM_RIGHTS, with nothing else in the
+datagram.
 
 `systemd.journal.send` is not used: it blocks, holding the GIL, when journald hangs, and reports
 nothing when journald is absent. Here both are an answer: the record waits, or is refused.
@@ -15,7 +15,7 @@ import fcntl
 import os
 import socket
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from syslog import LOG_WARNING
@@ -35,11 +35,8 @@ QUEUE_BYTES = 1024 * 1024
 RECORDS_AT_ONCE = 256
 """Records that one call sends at most of those that wait: it takes 1 ms of the loop's time."""
 
-TOGETHER_RECORDS = 64
-"""Records in one datagram at most: four times what 16 sessions log while the loop comes round."""
-
-TOGETHER_BYTES = 64 * 1024
-"""Bytes in one datagram at most, unless one record alone has more; the kernel takes 200 KiB."""
+HELD_RECORDS = 64
+"""Records that are held at most: their time is when journald gets them."""
 
 MISSING_SESSIONS = 1000
 """Sessions whose missing commands the record of a gap names at most."""
@@ -81,9 +78,9 @@ class NativeJournal(Journal):
             try:
                 with self._alone():
                     self._send_queue()
-                    for together in _datagrams(entries):
-                        self._send_numbered(together)
-                        handed_over += len(together)
+                    for payload in entries:
+                        self._send_numbered(payload)
+                        handed_over += 1
             except OSError as error:  # journald is absent, restarting or busy
                 raise JournalUnavailableError(
                     f"the journal does not take a record: {error.strerror}", handed_over
@@ -102,7 +99,7 @@ class NativeJournal(Journal):
                 return
             self._queue.append(payload)
             self._queued_bytes += len(payload)
-            if not self._holding or len(self._queue) >= TOGETHER_RECORDS:
+            if not self._holding or len(self._queue) >= HELD_RECORDS:
                 self._try_to_send_queue()
 
     def hold(self) -> None:
@@ -166,11 +163,9 @@ class NativeJournal(Journal):
         while self._queue:
             if sent >= RECORDS_AT_ONCE:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-            together = next(_datagrams(self._queue))
-            self._send(together)
-            for _ in together:
-                self._queued_bytes -= len(self._queue.popleft())
-            sent += len(together)
+            self._send(self._queue[0])
+            self._queued_bytes -= len(self._queue.popleft())
+            sent += 1
         if gap := self._gap:
             message = f"{gap} records were lost here: journald did not take them"
             missing = " ".join(
@@ -178,7 +173,7 @@ class NativeJournal(Journal):
                 for session, (first, last) in self._missing.items()
             )
             told = entry(message, LOG_WARNING, MessageId.AUDIT_GAP, DROPPED=gap, MISSING=missing)
-            self._send_numbered([told])
+            self._send_numbered(told)
             self._gap -= gap
             if not self._gap:  # or what was lost while this was sent is missing as well
                 self._missing.clear()
@@ -187,18 +182,16 @@ class NativeJournal(Journal):
         self._number += 1
         return b"%s%s=%d\n" % (payload, _RECORD, self._number)
 
-    def _send_numbered(self, together: Sequence[bytes]) -> None:
-        """Number records and send them; raises OSError, and their numbers are given again."""
-        before = self._number
+    def _send_numbered(self, payload: bytes) -> None:
+        """Number a record and send it; raises OSError, and the number is given again."""
         try:
-            self._send([self._numbered(payload) for payload in together])
+            self._send(self._numbered(payload))
         except OSError:
-            self._number = before
+            self._number -= 1
             raise
 
-    def _send(self, together: Sequence[bytes]) -> None:
-        """Send records in one datagram; raises OSError when journald does not take them now."""
-        payload = b"\n".join(together)
+    def _send(self, payload: bytes) -> None:
+        """Send one record; raises OSError when journald does not take it now."""
         try:
             self._socket.sendto(payload, self._path)
         except OSError as error:
@@ -214,17 +207,3 @@ class NativeJournal(Journal):
             fcntl.fcntl(memfd, fcntl.F_ADD_SEALS, _SEALS)
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memfd]))
             self._socket.sendmsg([], [rights], 0, self._path)
-
-
-def _datagrams(payloads: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Go through `payloads` in parts for one datagram each; in each is one, however large."""
-    together: list[bytes] = []
-    size = 0
-    for payload in payloads:
-        size += len(payload)
-        if together and (len(together) == TOGETHER_RECORDS or size > TOGETHER_BYTES):
-            yield together
-            together, size = [], len(payload)
-        together.append(payload)
-    if together:
-        yield together
