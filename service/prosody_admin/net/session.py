@@ -255,9 +255,8 @@ class Session:
         elif self.opened and not self._greeted:
             self._greet()
         elif self._pending and self.opened:
-            if (
-                not self.connection.transport.writing_paused
-            ):  # who does not read answers gets no more
+            # Who does not read answers gets no more of them.
+            if not self.connection.transport.writing_paused:
                 self._busy = True
                 self._attendant.command_waits(self)
         elif self._input_ended or self.ending is not None:
