@@ -70,6 +70,11 @@ def logged(process: subprocess.Popen[str], text: str) -> str:
     pytest.fail(f"{text!r} was not logged, but {lines}")
 
 
+def mapped_by(process: subprocess.Popen[str]) -> str:
+    """Return what a process has mapped, as proc_pid_maps(5) has it."""
+    return Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8")
+
+
 def listen(directory: Path, settings: str = "") -> list[str | Path]:
     (directory / "toml").write_text(settings)
     return [
@@ -193,6 +198,9 @@ async def test_a_socket_that_was_handed_over_stays_when_the_service_leaves(tmp_p
         with service(*command, *options, pass_fds=(listening.fileno(),)) as process:
             with await Client.session(tmp_path / "admin") as client:
                 assert not (await client.ask("admin:version()")).failed
+                mapped = mapped_by(process)
+                for megabytes in ("libcrypto", "libssl", "libsystemd"):
+                    assert megabytes not in mapped, "a start has no time for it, nor memory"
             process.wait()
             assert process.returncode == 0
             with await Client.connect(tmp_path / "admin"):

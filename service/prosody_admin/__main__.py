@@ -2,6 +2,6 @@
 
 import sys
 
-from prosody_admin.daemon import main
+from prosody_admin.start import main
 
 sys.exit(main())

@@ -40,12 +40,13 @@ The first time, then: systemctl enable --now prosody-admin.socket
 """
 
 
-def install_units(root: Path) -> int:
-    """Put the files below `root`, say which, and return the exit status, after sysexits.h.
+def install_units(root: Path | None) -> int:
+    """Put the files below `root` or /, say which, and return the exit status, after sysexits.h.
 
     Settings that are there stay as they are. Of everything else, what differs is replaced, each
     file as a whole.
     """
+    root = root or Path("/")
     os.umask(0o022)  # whoever installs: everybody may read it
     try:
         for path, content in files_to_install(root):

@@ -1,9 +1,6 @@
 """The settings' files: TOML, checked key by key, later files over earlier ones."""
 
-import difflib
-import json
 import os
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -101,6 +98,8 @@ def _exists(path: Path) -> bool:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
+    import tomllib  # here: it takes 3 ms, and there need not be any file
+
     try:
         text = path.read_text(encoding="utf-8")
         return tomllib.loads(text)
@@ -149,6 +148,8 @@ def _unknown_table(name: str, value: object) -> str:
 
 
 def _suggested(name: str, known: Iterable[str]) -> str:
+    import difflib  # here, as json below: for errors, and for people who ask
+
     candidates = list(known)
     close = difflib.get_close_matches(name, candidates, n=1)
     return f"did you mean {close[0]}?" if close else f"expected one of {', '.join(candidates)}"
@@ -156,10 +157,14 @@ def _suggested(name: str, known: Iterable[str]) -> str:
 
 def _shown(value: object) -> str:
     """Quote a wrong value: one line, printable, not too long."""
+    import json
+
     text = json.dumps(value, default=str)
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
 
 
 def _toml(default: object) -> str:
     """Write a default; the strings and lists among them look the same in JSON and in TOML."""
+    import json
+
     return f"{default:g}" if isinstance(default, float) else json.dumps(default, default=str)

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from systemd import daemon
-
 from prosody_admin.descriptors import File, OpenFlags
 from prosody_admin.errors import ActivationError
+from prosody_admin.sd.listen_fds import UNNAMED, is_unix_listener, listen_fds_with_names
 
 SOCKET_PATH_BYTES = 107
 """The longest path of a Unix socket; `sun_path` has one more, to end the string (unix(7))."""
@@ -110,7 +109,7 @@ def _handed_over(name: str) -> dict[int, str]:
     }
     environment = " ".join(f"{key}={value!r}" for key, value in variables.items())
     try:
-        names: dict[int, str] = daemon.listen_fds_with_names(unset_environment=True)
+        names = listen_fds_with_names()
     except OSError as error:
         raise ActivationError(
             f"cannot make out which sockets were handed over: {error.strerror} in {environment};"
@@ -118,7 +117,7 @@ def _handed_over(name: str) -> dict[int, str]:
         ) from error
     finally:
         for key in variables:
-            del os.environ[key]  # sd_listen_fds(3) unsets them behind Python's back
+            del os.environ[key]
     if names:
         return names
     if variables.keys() >= {"LISTEN_PID", "LISTEN_FDS"}:
@@ -132,7 +131,7 @@ def _handed_over(name: str) -> dict[int, str]:
 
 def _complaint(file: File, found_name: str, name: str) -> str:
     """Say what is wrong with a descriptor that was handed over; nothing if it fits."""
-    if found_name == "unknown":  # what sd_listen_fds_with_names(3) calls one without a name
+    if found_name == UNNAMED:
         return (
             f"expected the name {name}, found none: set FileDescriptorName={name} in the socket"
             f" unit, or --fdname={name} of systemd-socket-activate, once for each socket"
@@ -140,7 +139,7 @@ def _complaint(file: File, found_name: str, name: str) -> str:
     if found_name != name:
         return f"expected the name {name}: set FileDescriptorName={name} in the socket unit"
     with file.borrow() as fd:
-        fits = daemon.is_socket_unix(fd, type=socket.SOCK_STREAM, listening=1)
+        fits = is_unix_listener(fd)
     return "" if fits else f"expected a listening AF_UNIX SOCK_STREAM socket, found {_what(file)}"
 
 
