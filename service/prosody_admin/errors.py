@@ -71,7 +71,15 @@ class ActivationError(ProsodyAdminError):
 
 
 class JournalUnavailableError(ProsodyAdminError):
-    """The journal does not take a record now."""
+    """The journal does not take a record now; `hint` says why to the peer that has to wait."""
+
+    hint = ""
+
+
+class JournalFullError(JournalUnavailableError):
+    """The journal has no room to write a record."""
+
+    hint = ": journald has no room to write"
 
 
 # net/

@@ -13,10 +13,11 @@ from syslog import LOG_ERR
 import pytest
 
 from fakes.journald import LARGER_THAN_A_DATAGRAM, Journald, parse
-from prosody_admin.errors import JournalUnavailableError
-from prosody_admin.records import MessageId
+from prosody_admin.errors import JournalFullError, JournalUnavailableError
+from prosody_admin.records import RECORD, MessageId
 from prosody_admin.sd import native
 from prosody_admin.sd.native import NativeJournal
+from prosody_admin.sd.room import Room
 
 SEALED = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -58,6 +59,7 @@ def test_a_record_has_its_fields(journal: NativeJournal, journald: Journald) -> 
             "MESSAGE_ID": "75401407882b4735bcfdcb73d3b528a0",
             "PROSODY_ADMIN_SESSION": "a1",
             "PROSODY_ADMIN_UID": "1000",
+            "PROSODY_ADMIN_RECORD": "1",
         }
     ]
 
@@ -91,7 +93,7 @@ def test_no_value_forges_a_field(journal: NativeJournal, journald: Journald, val
     journal.record(MessageId.COMMAND_STARTED, value, LINE=value)
     (record,) = journald.records()
     assert record["MESSAGE"] == record["PROSODY_ADMIN_LINE"] == value
-    assert len(record) == 5
+    assert len(record) == 6
 
 
 def test_a_lone_surrogate_is_escaped(journal: NativeJournal, journald: Journald) -> None:
@@ -118,7 +120,43 @@ def test_what_is_too_large_comes_as_a_sealed_memfd(
     assert record["MESSAGE"] == "command started"
 
 
+def test_without_room_nothing_is_handed_over_and_best_effort_goes_on(
+    journald: Journald, tmp_path: Path
+) -> None:
+    journal = NativeJournal(journald.path, Room("machine", tmp_path, tmp_path))
+    with pytest.raises(JournalFullError, match=r"neither .*/machine nor .*/machine"):
+        journal.record(MessageId.COMMAND_STARTED, "refused")
+    journal.log("the refusal", event=MessageId.COMMAND_REFUSED)
+    (record,) = journald.records()
+    assert (record["MESSAGE"], record[RECORD]) == ("the refusal", "1")
+    journal.close()
+
+
+def test_records_are_counted_and_nothing_else(journal: NativeJournal, journald: Journald) -> None:
+    journal.log("opened", event=MessageId.SESSION_OPENED)
+    journal.log("what the code says")
+    journal.record(MessageId.COMMAND_STARTED, "started")
+    assert [record.get(RECORD) for record in journald.records()] == ["1", None, "2"]
+
+
 class TestJournaldHangs:
+    def test_what_is_dropped_has_a_number_what_is_refused_has_none(
+        self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(native, "QUEUE_RECORDS", 1)
+        count = fill(journal)
+        for message in ("waits", "dropped", "dropped"):
+            journal.log(message, event=MessageId.COMMAND_REFUSED)
+            with pytest.raises(JournalUnavailableError):
+                journal.record(MessageId.COMMAND_STARTED, "refused")
+        journald.records()
+        journal.record(MessageId.COMMAND_STARTED, "after")
+        assert [(record["MESSAGE"][:9], record[RECORD]) for record in journald.records()] == [
+            ("waits", str(count + 1)),
+            ("2 records", str(count + 4)),
+            ("after", str(count + 5)),
+        ]
+
     def test_a_must_record_is_refused_and_not_kept(
         self, journal: NativeJournal, journald: Journald
     ) -> None:

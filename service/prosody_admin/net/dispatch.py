@@ -133,9 +133,9 @@ class Dispatcher:
             text = canonical(line, policy.catalogue)
         try:
             self._audit.command_started(session, account, verdict)
-        except JournalUnavailableError:
+        except JournalUnavailableError as error:
             # This record waits for the journal, and says then what did not run meanwhile.
-            refusal = Refusal("unrecorded", "refused, it cannot be recorded now")
+            refusal = Refusal("unrecorded", f"refused, it cannot be recorded now{error.hint}")
             self._refuse(session, account, refusal)
             return None
         return self._run(AdminEvent(session, stanza, line, text), request, account)

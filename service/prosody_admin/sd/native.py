@@ -18,10 +18,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from syslog import LOG_WARNING
+from syslog import LOG_INFO, LOG_WARNING
 
-from prosody_admin.records import PREFIX, MessageId
+from prosody_admin.records import PREFIX, RECORD, MessageId
 from prosody_admin.sd.entries import FieldValue, Journal, entry
+from prosody_admin.sd.room import Room
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 
@@ -45,11 +46,13 @@ class NativeJournal(Journal):
 
     `log` queues what journald does not take, up to QUEUE_RECORDS and QUEUE_BYTES; once one record
     had to be dropped, all are, until the queue is empty: the loss is one gap, and a record in its
-    place says how many are missing.
+    place says how many are missing. `record` refuses while there is no `room`; None does not look.
     """
 
-    def __init__(self, path: Path = JOURNAL_SOCKET) -> None:
+    def __init__(self, path: Path = JOURNAL_SOCKET, room: Room | None = None) -> None:
         super().__init__()
+        self._room = room
+        self._numbered = 0
         # Not connected: the path is looked up for each record, so that a new journald is found.
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._path = os.fspath(path)
@@ -60,6 +63,14 @@ class NativeJournal(Journal):
         # By session, the first and the last command that they were of. All between are missing as
         # well: a session's commands are recorded in their order, and a gap has no record in it.
         self._missing: dict[str, tuple[str, str]] = {}
+
+    def record(
+        self, event: MessageId, message: str, priority: int = LOG_INFO, **fields: FieldValue
+    ) -> None:
+        """See Journal."""
+        if self._room is not None:
+            self._room.check()
+        super().record(event, message, priority, **fields)
 
     def flush(self) -> bool:
         """See Journal."""
@@ -81,7 +92,8 @@ class NativeJournal(Journal):
     def _hand_over(self, full: dict[str, str]) -> None:
         with self._alone():
             self._send_queue()
-            self._send(encode(full))
+            self._send(encode(self._with_number(full)))
+            self._count(full)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -95,7 +107,8 @@ class NativeJournal(Journal):
             self._sending = False
 
     def _keep(self, full: dict[str, str]) -> None:
-        payload = encode(full)
+        payload = encode(self._with_number(full))
+        self._count(full)  # also what is dropped: its number is the hole
         records, size = len(self._queue) + 1, self._queued_bytes + len(payload)
         if self._gap or records > QUEUE_RECORDS or size > QUEUE_BYTES:
             self.dropped += 1
@@ -104,6 +117,12 @@ class NativeJournal(Journal):
         else:
             self._queue.append(payload)
             self._queued_bytes += len(payload)
+
+    def _with_number(self, full: dict[str, str]) -> dict[str, str]:
+        return full | {RECORD: str(self._numbered + 1)} if "MESSAGE_ID" in full else full
+
+    def _count(self, full: dict[str, str]) -> None:
+        self._numbered += "MESSAGE_ID" in full
 
     def _miss(self, lost: dict[str, str]) -> None:
         """Remember of which command a record was lost."""
@@ -133,7 +152,9 @@ class NativeJournal(Journal):
                 for session, (first, last) in self._missing.items()
             )
             fields: dict[str, FieldValue] = {"DROPPED": gap, "MISSING": missing}
-            self._send(encode(entry(MessageId.AUDIT_GAP, message, LOG_WARNING, fields)))
+            full = entry(MessageId.AUDIT_GAP, message, LOG_WARNING, fields)
+            self._send(encode(self._with_number(full)))
+            self._count(full)
             self._gap -= gap
             if not self._gap:  # or what was lost while this was sent is missing as well
                 self._missing.clear()
