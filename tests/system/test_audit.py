@@ -121,6 +121,10 @@ def test_what_an_auditor_asks(gate: Machine) -> None:
     assert others[0] == deleted
     assert len(others) == 2
     assert asked(gate, "what is missing") == []
+    shown = asked(gate, "whether a number is missing")
+    numbers = [int(text.partition("RECORD=")[2]) for text in shown if "RECORD=" in text]
+    run = numbers[len(numbers) - numbers[-1] :]
+    assert run == [*range(1, numbers[-1] + 1)]
 
 
 def test_an_auditor_follows(gate: Machine) -> None:

@@ -64,6 +64,7 @@ def test_nothing_runs_and_the_loop_comes_round(gate: Machine, directories: tuple
     longest_pause(gate)  # until here it started
     serving = gate.unit(SERVICE_UNIT, "MainPID")
     with full_disk(gate, *directories):
+        wait_until(lambda: not runs(gate), "the service has looked again", SOON)
         answer = through(gate, COUNT)
         assert (answer.returncode, answer.stdout, answer.stderr) == (1, "", NO_ROOM + "\n")
         assert answers(gate, [COUNT] * MORE_THAN_WE_HOLD) == [NO_ROOM] * MORE_THAN_WE_HOLD

@@ -32,6 +32,10 @@ _POINT = re.compile(r"-[0-9.]")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` takes beside the options of every verb, for words that were `joined`."""
+    parser.epilog = (
+        "Where records are missing by their numbers, a line says how many; not with --user,"
+        " --session, --command and --refused, which leave some out."
+    )
     add = parser.add_argument
     add("--user", default=None, metavar="USER", help="of this user, or of this login (name or uid)")
     add("--session", default=None, metavar="ID[/N]", help="of this session, or its Nth command")
