@@ -92,8 +92,7 @@ class NativeJournal(Journal):
     def _hand_over(self, full: dict[str, str]) -> None:
         with self._alone():
             self._send_queue()
-            self._send(encode(self._with_number(full)))
-            self._count(full)
+            self._send_numbered(full)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -107,8 +106,7 @@ class NativeJournal(Journal):
             self._sending = False
 
     def _keep(self, full: dict[str, str]) -> None:
-        payload = encode(self._with_number(full))
-        self._count(full)  # also what is dropped: its number is the hole
+        payload = encode(self._number(full))  # also what is dropped: its number is the hole
         records, size = len(self._queue) + 1, self._queued_bytes + len(payload)
         if self._gap or records > QUEUE_RECORDS or size > QUEUE_BYTES:
             self.dropped += 1
@@ -118,11 +116,23 @@ class NativeJournal(Journal):
             self._queue.append(payload)
             self._queued_bytes += len(payload)
 
-    def _with_number(self, full: dict[str, str]) -> dict[str, str]:
-        return full | {RECORD: str(self._numbered + 1)} if "MESSAGE_ID" in full else full
+    def _number(self, full: dict[str, str]) -> dict[str, str]:
+        """Return a record with the next number, if it is one that has a MessageId."""
+        if "MESSAGE_ID" not in full:
+            return full
+        self._numbered += 1
+        return full | {RECORD: str(self._numbered)}
 
-    def _count(self, full: dict[str, str]) -> None:
-        self._numbered += "MESSAGE_ID" in full
+    def _send_numbered(self, full: dict[str, str]) -> None:
+        """Send a record with the next number; raises OSError, and the number is free again."""
+        before, payload = self._numbered, encode(self._number(full))
+        taken = self._numbered
+        try:
+            self._send(payload)
+        except OSError:
+            if self._numbered == taken:  # or what was logged while sending has the next one
+                self._numbered = before
+            raise
 
     def _miss(self, lost: dict[str, str]) -> None:
         """Remember of which command a record was lost."""
@@ -153,8 +163,7 @@ class NativeJournal(Journal):
             )
             fields: dict[str, FieldValue] = {"DROPPED": gap, "MISSING": missing}
             full = entry(MessageId.AUDIT_GAP, message, LOG_WARNING, fields)
-            self._send(encode(self._with_number(full)))
-            self._count(full)
+            self._send_numbered(full)
             self._gap -= gap
             if not self._gap:  # or what was lost while this was sent is missing as well
                 self._missing.clear()

@@ -6,8 +6,9 @@ receipt. So the service looks itself, more carefully than need be.
 journald keeps its files in directories named after the machine's id (journald.conf(5), `Storage=`).
 While there is one below RUNTIME, it may write to that and to nothing else. Without one it writes
 below PERSISTENT, and makes one below RUNTIME when it can write no more (journald-server.c,
-`system_journal_open`). One that it made stays when it is back at PERSISTENT, until the next
-`journalctl --flush`; what is in there we may not see. Then it is judged by RUNTIME alone.
+`system_journal_open`). That one is gone after `journalctl --flush`; but where nothing could be written
+to it, it stays, empty, until somebody removes it. What is in there we may not see, so that while it
+is there only RUNTIME counts.
 
 A file grows in steps of 8 MiB (journal-file.c, FILE_SIZE_INCREASE) or to its largest size, if that
 is less; a new one begins with such a step. Measured with systemd 252 and 257, on file systems of
@@ -49,7 +50,7 @@ class Room:
     """Looks at the file systems of journald's directories `runtime` and `persistent`.
 
     `machine` is the name of this machine's directory in them; `clock` is in seconds and never goes
-    back. Not for several threads at once.
+    back. Of several threads, each may look: that costs nothing but a second warning.
     """
 
     def __init__(

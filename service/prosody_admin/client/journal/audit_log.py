@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     form = arguments.json
     legend = not (form or arguments.no_legend or arguments.quiet)
     colours = coloured(sys.stdout)
-    holes = Holes(reverse=arguments.reverse) if wanted.all_kinds else None
+    holes = Holes(reverse=arguments.reverse) if wanted.complete else None
     with (
         opened(arguments.directory) as reader,
         paged(sys.stdout, not (arguments.no_pager or arguments.follow)) as out,

@@ -48,7 +48,7 @@ class Wanted:
     until: int | None = None
 
     @property
-    def all_kinds(self) -> bool:
+    def complete(self) -> bool:
         """Whether nothing is left out between `since` and `until`."""
         return self.user is None and self.session is None and not (self.commands or self.refused)
 
