@@ -6,7 +6,7 @@ receipt. So the service looks itself, more carefully than need be.
 journald keeps its files in directories named after the machine's id (journald.conf(5), `Storage=`).
 While there is one below RUNTIME, it may write to that and to nothing else. Without one it writes
 below PERSISTENT, and makes one below RUNTIME when it can write no more (journald-server.c,
-`system_journal_open`). That one is gone after `journalctl --flush`; but where nothing could be written
+`system_journal_open`). That one is gone after `journalctl --flush`; but if nothing could be written
 to it, it stays, empty, until somebody removes it. What is in there we may not see, so that while it
 is there only RUNTIME counts.
 
@@ -35,7 +35,7 @@ RUNTIME, PERSISTENT = Path("/run/log/journal"), Path("/var/log/journal")
 MACHINE_ID = Path("/etc/machine-id")
 
 ROOM_SECONDS = 0.1
-"""How long an answer holds: a look takes 10 microseconds, and every command asks."""
+"""How long an answer holds: a look takes 15 microseconds, and every command asks."""
 
 STEP = 8 * 1024 * 1024
 """Bytes by which journald's files grow."""
