@@ -71,11 +71,22 @@ class ActivationError(ProsodyAdminError):
 
 
 class JournalUnavailableError(ProsodyAdminError):
-    """The journal does not take records now; of several it took `recorded`, the first ones."""
+    """The journal does not take records now; of several it took `recorded`, the first ones.
+
+    `hint` says why to the peer that has to wait.
+    """
+
+    hint = ""
 
     def __init__(self, reason: str, recorded: int = 0) -> None:
         super().__init__(reason)
         self.recorded = recorded
+
+
+class JournalFullError(JournalUnavailableError):
+    """The journal has no room to write a record."""
+
+    hint = ": journald has no room to write"
 
 
 # net/

@@ -12,6 +12,12 @@ PREFIX = "PROSODY_ADMIN_"
 """What the names of our own fields begin with."""
 
 
+RECORD = PREFIX + "RECORD"
+"""The field that counts the records of one run of the service from 1: one that is lost is a hole.
+
+Only what has a MessageId is counted."""
+
+
 class MessageId(Enum):
     """The kinds of our records, for `journalctl MESSAGE_ID=...`; an id never changes or returns."""
 

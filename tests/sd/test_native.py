@@ -13,11 +13,12 @@ from syslog import LOG_ERR, LOG_NOTICE
 import pytest
 
 from fakes.journald import LARGER_THAN_A_DATAGRAM, Journald, parse
-from prosody_admin.errors import JournalUnavailableError
-from prosody_admin.records import MessageId
+from prosody_admin.errors import JournalFullError, JournalUnavailableError
+from prosody_admin.records import RECORD, MessageId
 from prosody_admin.sd import native
 from prosody_admin.sd.entries import FieldValue, decode, encode, entry
 from prosody_admin.sd.native import NativeJournal
+from prosody_admin.sd.room import Room
 
 SEALED = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -65,7 +66,7 @@ def test_a_record_has_its_fields(journal: NativeJournal, journald: Journald) -> 
         "session opened", LOG_ERR, MessageId.SESSION_OPENED, encoded, UID=1000, UNIT=None
     )
     journal.record([opened])
-    assert without_numbers(journald.records()) == [
+    assert journald.records() == [
         {
             "MESSAGE": "session opened",
             "PRIORITY": "3",
@@ -73,6 +74,7 @@ def test_a_record_has_its_fields(journal: NativeJournal, journald: Journald) -> 
             "MESSAGE_ID": "75401407882b4735bcfdcb73d3b528a0",
             "PROSODY_ADMIN_SESSION": "a1",
             "PROSODY_ADMIN_UID": "1000",
+            "PROSODY_ADMIN_RECORD": "1",
         }
     ]
 
@@ -159,15 +161,43 @@ def test_what_is_held_is_bounded(
     assert journald.messages() == ["0", "1", "2"]
 
 
-def test_records_are_numbered(journal: NativeJournal, journald: Journald) -> None:
-    record(journal, "first")
-    journal.log("second")
-    journal.record([entry("third"), entry("fourth")])
-    numbers = [found["PROSODY_ADMIN_RECORD"] for found in journald.records()]
-    assert numbers == ["1", "2", "3", "4"]
+def test_without_room_nothing_is_handed_over_and_best_effort_goes_on(
+    journald: Journald, tmp_path: Path
+) -> None:
+    journal = NativeJournal(journald.path, Room("machine", tmp_path, tmp_path))
+    with pytest.raises(JournalFullError, match=r"neither .*/machine nor .*/machine"):
+        record(journal, "refused")
+    journal.log("the refusal", event=MessageId.COMMAND_REFUSED)
+    (found,) = journald.records()
+    assert (found["MESSAGE"], found[RECORD]) == ("the refusal", "1")
+    journal.close()
+
+
+def test_records_are_counted_and_nothing_else(journal: NativeJournal, journald: Journald) -> None:
+    journal.log("opened", event=MessageId.SESSION_OPENED)
+    journal.log("what the code says")
+    record(journal, "started")
+    assert [found.get(RECORD) for found in journald.records()] == ["1", None, "2"]
 
 
 class TestJournaldHangs:
+    def test_what_is_dropped_has_a_number_what_is_refused_has_none(
+        self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(native, "QUEUE_RECORDS", 1)
+        count = fill(journal)
+        for message in ("waits", "dropped", "dropped"):
+            journal.log(message, event=MessageId.COMMAND_REFUSED)
+            with pytest.raises(JournalUnavailableError):
+                record(journal, "refused")
+        journald.records()
+        record(journal, "after")
+        assert [(found["MESSAGE"][:9], found[RECORD]) for found in journald.records()] == [
+            ("waits", str(count + 1)),
+            ("2 records", str(count + 4)),
+            ("after", str(count + 5)),
+        ]
+
     def test_a_must_record_is_refused_and_not_kept(
         self, journal: NativeJournal, journald: Journald
     ) -> None:
@@ -227,7 +257,7 @@ class TestJournaldHangs:
         for _ in range(2):
             journald.socket.recv(LARGER_THAN_A_DATAGRAM)
         with pytest.raises(JournalUnavailableError) as raised:
-            journal.record([entry(f"{number}") for number in range(5)])
+            journal.record([entry(f"{n}", event=MessageId.COMMAND_STARTED) for n in range(5)])
         assert raised.value.recorded == 2
         taken = journald.records()
         assert [found["MESSAGE"] for found in taken[-2:]] == ["0", "1"]
@@ -256,9 +286,6 @@ class TestJournaldHangs:
         assert records[2]["MESSAGE_ID"] == MessageId.AUDIT_GAP.value
         assert records[2]["PROSODY_ADMIN_DROPPED"] == "3"
         assert records[2]["PRIORITY"] == "4"
-        numbers = [int(found["PROSODY_ADMIN_RECORD"]) for found in records]
-        first = numbers[0]
-        assert numbers == [first, first + 1, first + 5, first + 6]
         journal.log("no second gap")
         assert journald.messages() == ["no second gap"]
         assert journal.dropped == 3, "counted since the start"
@@ -368,7 +395,7 @@ def test_what_is_logged_while_sending_waits(journald: Journald) -> None:
         def _send(self, payload: bytes) -> None:
             if self.nested < 2:
                 self.nested += 1
-                self.log(f"nested {self.nested}")
+                self.log(f"nested {self.nested}", event=MessageId.SESSION_CLOSED)
             super()._send(payload)
 
     journal = Interrupted(journald.path)

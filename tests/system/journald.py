@@ -6,25 +6,48 @@ from contextlib import contextmanager
 from system.machine import Machine
 
 VOLATILE, PERSISTENT = "/run/log/journal", "/var/log/journal"
-"""Where journald writes, by `Storage=` in journald.conf(5)."""
+"""Where journald writes, see `Storage=` in journald.conf(5)."""
 
 SETTINGS = "/etc/systemd/journald.conf.d/50-test.conf"
 
+SETTINGS_OF_A_SMALL_DISK = """
+[Journal]
+Storage={storage}
+SystemMaxUse=20M
+RuntimeMaxUse=20M
+"""
+"""By default files take a tenth of their file system: too few records to count them afterwards."""
+
 SMALL_DISK = """
-mkdir --parents "$1"
-mount -t tmpfs -o size=24M,mode=2755 tmpfs "$1"
+for directory; do
+	mkdir --parents "$directory"
+	mount -t tmpfs -o size=24M,mode=2755 tmpfs "$directory"
+done
 systemctl restart systemd-journald
 journalctl --flush
 """
 
 FILL = """
-! dd if=/dev/zero of="$1/filler" bs=64k
-! dd if=/dev/zero of="$1/last-blocks" bs=4k
+for directory; do
+	! dd if=/dev/zero of="$directory/filler" bs=64k
+	! dd if=/dev/zero of="$directory/last-blocks" bs=4k
+done
+"""
+
+FILL_SLOWLY = """
+while dd if=/dev/zero bs=64k count=1 status=none; do sleep 0.01; done >>"$1/slow-filler"
+"""
+"""4 MiB a second: what a busy machine may write, and many looks of the service on the way."""
+
+EMPTY = """
+for directory; do rm --force "$directory"/*filler "$directory/last-blocks"; done
 """
 
 LARGE_DISK = """
-rm "$2"
-umount --lazy "$1"
+settings=$1
+shift
+rm "$settings"
+for directory; do umount --lazy "$directory"; done
 systemctl restart systemd-journald
 journalctl --flush
 """
@@ -61,25 +84,33 @@ def hung_journald(machine: Machine) -> Iterator[None]:
 
 
 @contextmanager
-def small_disk(machine: Machine, directory: str) -> Iterator[None]:
-    """Have a journald that writes to a small file system of its own at VOLATILE or PERSISTENT.
+def small_disk(machine: Machine, storage: str, *directories: str) -> Iterator[None]:
+    """Have a journald with this `Storage=`, and small file systems of their own there.
 
     What is written meanwhile is gone afterwards.
     """
-    storage = "volatile" if directory == VOLATILE else "persistent"
-    machine.put(SETTINGS, f"[Journal]\nStorage={storage}\n")
-    machine.run("sh", "-euc", SMALL_DISK, "sh", directory, check=True)
+    machine.put(SETTINGS, SETTINGS_OF_A_SMALL_DISK.format(storage=storage))
+    machine.run("sh", "-euc", SMALL_DISK, "sh", *directories, check=True)
     try:
         yield
     finally:
-        machine.run("sh", "-euc", LARGE_DISK, "sh", directory, SETTINGS, check=True)
+        machine.run("sh", "-euc", LARGE_DISK, "sh", SETTINGS, *directories, check=True)
 
 
 @contextmanager
-def full_disk(machine: Machine, directory: str) -> Iterator[None]:
-    """Have no room left beside journald's files in `directory`; in a file it has, there is some."""
-    machine.run("sh", "-euc", FILL, "sh", directory, check=True)
+def full_disk(machine: Machine, *directories: str) -> Iterator[None]:
+    """Have no room left beside journald's files; in a file it has, there is some."""
+    machine.run("sh", "-euc", FILL, "sh", *directories, check=True)
     try:
         yield
     finally:
-        machine.run("sh", "-c", 'rm "$1/filler" "$1/last-blocks"', "sh", directory, check=True)
+        machine.run("sh", "-euc", EMPTY, "sh", *directories, check=True)
+
+
+@contextmanager
+def filling_disk(machine: Machine, *directories: str) -> Iterator[None]:
+    """Have disks that fill up, one after the other, and are empty again afterwards."""
+    script = "".join(FILL_SLOWLY.replace("$1", directory) for directory in directories)
+    with machine.spawn("sh", "-c", script):
+        yield
+    machine.run("sh", "-euc", EMPTY, "sh", *directories, check=True)

@@ -13,6 +13,9 @@ REFUSED, GAP = MessageId.COMMAND_REFUSED, MessageId.AUDIT_GAP
 UNRECORDED = "Error: refused, it cannot be recorded now"
 """What a command gets whose start cannot be recorded."""
 
+NO_ROOM = UNRECORDED + ": journald has no room to write"
+"""The same where that is why."""
+
 RAW_CLIENT = "/usr/local/lib/raw_client.py"
 
 SETTINGS = """

@@ -35,6 +35,7 @@ def test_of_a_command_that_runs(gate: Machine) -> None:
         **command,
         "VERDICT": "allowed",
         "RULE": "role operator allows @read",
+        "RECORD": "3",  # after those of the service and of the session
     }
     ended = ours(finished)
     assert 0 < int(ended.pop("DURATION_USEC")) < 30_000_000
@@ -42,6 +43,7 @@ def test_of_a_command_that_runs(gate: Machine) -> None:
     assert lines > 1
     assert ended == {
         **command,
+        "RECORD": "4",
         "RESULT": "ok",
         "OUTPUT_LINES": str(lines),
         "OUTPUT_BYTES": str(len(answer.encode()) - lines),
@@ -70,6 +72,7 @@ def test_of_a_command_that_is_refused(gate: Machine) -> None:
         "HOST": "localhost",
         "VERDICT": "refused",
         "RULE": "default",
+        "RECORD": "3",
     }
     assert records(gate, STARTED) == []
 
@@ -121,6 +124,10 @@ def test_what_an_auditor_asks(gate: Machine) -> None:
     assert others[0] == deleted
     assert len(others) == 2
     assert asked(gate, "what is missing") == []
+    shown = asked(gate, "whether a number is missing")
+    numbers = [int(text.partition("RECORD=")[2]) for text in shown if "RECORD=" in text]
+    run = numbers[len(numbers) - numbers[-1] :]
+    assert run == [*range(1, numbers[-1] + 1)]
 
 
 def test_an_auditor_follows(gate: Machine) -> None:

@@ -11,6 +11,9 @@ from prosody_admin.net.meaning import Meaning
 from prosody_admin.net.session import Session
 from prosody_admin.sd.journal import Journal, MessageId, encode, entry
 
+UNRECORDED = "refused, it cannot be recorded now"
+"""What is said of a command whose start cannot be handed to the journal."""
+
 ERROR_CHARACTERS = 1000
 """The longest text of an error in the record."""
 
@@ -111,10 +114,12 @@ class Audit:
             DURATION_USEC=round(seconds * 1_000_000),
         )
 
-    def commands_started(self, started: Sequence[tuple[Session, Meaning, Verdict]]) -> int:
+    def commands_started(
+        self, started: Sequence[tuple[Session, Meaning, Verdict]]
+    ) -> tuple[int, Refusal]:
         """Record that commands are about to run; return how many of them may, the first ones.
 
-        The others cannot be written down, and must not run.
+        The others cannot be written down, and must not run: that is the refusal.
         """
         entries = [
             entry(
@@ -133,10 +138,10 @@ class Audit:
             self._journal.record(entries)
         except JournalUnavailableError as error:
             if self._required:
-                return error.recorded
+                return error.recorded, Refusal("unrecorded", f"{UNRECORDED}{error.hint}")
             for payload in entries[error.recorded :]:
                 self._journal.keep(payload)
-        return len(entries)
+        return len(entries), Refusal("unrecorded", UNRECORDED)
 
     def command_refused(self, session: Session, meaning: Meaning, refusal: Refusal) -> None:
         """Record that a command does not run, and the rule that says so."""

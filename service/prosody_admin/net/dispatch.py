@@ -35,9 +35,6 @@ RECORD_SECONDS = 0.1
 RECORD_RETRY_SECONDS = 0.002
 """How long it is until another attempt: a few dozen records for journald."""
 
-UNRECORDED = Refusal("unrecorded", "refused, it cannot be recorded now")
-"""Why a command does not run when its start cannot be handed to the journal."""
-
 
 @dataclass(frozen=True, slots=True)
 class AdminEvent:
@@ -201,7 +198,7 @@ class Dispatcher:
         """
         if not commands:
             return
-        recorded = self._audit.commands_started(
+        recorded, unrecorded = self._audit.commands_started(
             [(command.session, command.meaning, command.verdict) for command in commands]
         )
         for command in commands[:recorded]:
@@ -217,7 +214,7 @@ class Dispatcher:
                     self._loop.call_later(RECORD_RETRY_SECONDS, self._try_again)
                 self._unrecorded.append(command)
             else:
-                self._refuse(command.session, command.meaning, UNRECORDED)
+                self._refuse(command.session, command.meaning, unrecorded)
                 command.session.done()
 
     def _refuse(self, session: Session, meaning: Meaning, refusal: Refusal) -> None:

@@ -83,7 +83,12 @@ def entry(
     Those are given by name, in upper case and without PREFIX, or `encoded` already. Raises
     ValueError for a name that journald would drop, which is a mistake in the calling code.
     """
-    return b"".join((field(b"MESSAGE", message), _head(priority, event), *encoded, encode(fields)))
+    return b"".join((_head(priority, event), field(b"MESSAGE", message), *encoded, encode(fields)))
+
+
+def has_event(payload: bytes) -> bool:
+    """Return whether a record that `entry` returned has a MessageId."""
+    return _EVENT.match(payload) is not None
 
 
 def encode(fields: Mapping[str, FieldValue]) -> bytes:
@@ -122,6 +127,9 @@ def field(name: bytes, text: str) -> bytes:
     if b"\n" in value:
         return b"%s\n%s%s\n" % (name, struct.pack("<Q", len(value)), value)
     return b"%s=%s\n" % (name, value)
+
+
+_EVENT = re.compile(rb"PRIORITY=[0-7]\nSYSLOG_IDENTIFIER=[^\n]*\nMESSAGE_ID=")  # what `_head` wrote
 
 
 @functools.lru_cache(maxsize=64)  # there are some twenty

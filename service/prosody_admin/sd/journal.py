@@ -10,6 +10,7 @@ from prosody_admin.sd.console import ConsoleJournal
 from prosody_admin.sd.entries import Journal, encode, entry
 from prosody_admin.sd.log_handler import JournalHandler
 from prosody_admin.sd.native import NativeJournal
+from prosody_admin.sd.room import journald_room
 
 __all__ = ["Journal", "JournalHandler", "MessageId", "encode", "entry", "open_journal"]
 
@@ -21,7 +22,7 @@ def open_journal(target: Literal["auto", "journal", "console"] = "auto") -> Jour
     """Return the journal, or lines on standard error; `auto` asks where standard error goes."""
     if target == "console" or (target == "auto" and _stderr_is_for_people()):
         return ConsoleJournal(sys.stderr)
-    return NativeJournal()
+    return NativeJournal(room=journald_room())
 
 
 def _stderr_is_for_people() -> bool:

@@ -21,8 +21,9 @@ from pathlib import Path
 from syslog import LOG_WARNING
 
 from prosody_admin.errors import JournalUnavailableError
-from prosody_admin.records import PREFIX, MessageId
-from prosody_admin.sd.entries import Journal, decode, entry
+from prosody_admin.records import PREFIX, RECORD, MessageId
+from prosody_admin.sd.entries import Journal, decode, entry, has_event
+from prosody_admin.sd.room import Room
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 
@@ -41,7 +42,7 @@ HELD_RECORDS = 64
 MISSING_SESSIONS = 1000
 """Sessions whose missing commands the record of a gap names at most."""
 
-_RECORD = f"{PREFIX}RECORD".encode("ascii")
+_RECORD = RECORD.encode("ascii")
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -53,11 +54,13 @@ class NativeJournal(Journal):
     had to be dropped, all are, until the queue is empty: the loss is one gap, and a record in its
     place says how many are missing.
 
-    Every record has a number, `RECORD`, that counts from 1: one that is missing was lost.
+    `record` refuses while there is no `room`; None does not look. What has a MessageId is numbered
+    from 1: a number that is missing is a record that was lost.
     """
 
-    def __init__(self, path: Path = JOURNAL_SOCKET) -> None:
+    def __init__(self, path: Path = JOURNAL_SOCKET, room: Room | None = None) -> None:
         super().__init__()
+        self._room = room
         # Not connected: the path is looked up for each datagram, so that a new journald is found.
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._path = os.fspath(path)
@@ -73,6 +76,8 @@ class NativeJournal(Journal):
 
     def record(self, entries: Sequence[bytes]) -> None:
         """See Journal."""
+        if self._room is not None:
+            self._room.check()  # not under the lock: it may log
         handed_over = 0
         with self._lock:
             try:
@@ -179,15 +184,20 @@ class NativeJournal(Journal):
                 self._missing.clear()
 
     def _numbered(self, payload: bytes) -> bytes:
+        if not has_event(payload):
+            return payload
         self._number += 1
         return b"%s%s=%d\n" % (payload, _RECORD, self._number)
 
     def _send_numbered(self, payload: bytes) -> None:
         """Number a record and send it; raises OSError, and the number is given again."""
+        before, payload = self._number, self._numbered(payload)
+        taken = self._number
         try:
-            self._send(self._numbered(payload))
+            self._send(payload)
         except OSError:
-            self._number -= 1
+            if self._number == taken:  # or what was logged while sending has the next one
+                self._number = before
             raise
 
     def _send(self, payload: bytes) -> None:

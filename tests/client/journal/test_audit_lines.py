@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from prosody_admin.client.journal.audit_lines import KINDS, detailed, exported, heading, line
+from prosody_admin.client.journal.audit_lines import KINDS, detailed, exported, heading, hole, line
 from prosody_admin.client.journal.trail import Entry, Value
 from prosody_admin.client.terminal.tables import as_json
 from prosody_admin.records import PREFIX, MessageId
@@ -92,6 +92,11 @@ def test_an_event_is_one_line(event: Entry, shown: str) -> None:
 def test_the_heading_stands_above() -> None:
     assert heading() == "TIME                SESSION     USER             EVENT\n"
     assert heading().index("EVENT") == len(BEFORE)
+
+
+def test_a_hole_is_a_line_that_is_no_event() -> None:
+    assert hole(1, colours=False) == "-- 1 record is missing here --\n"
+    assert hole(20, colours=True) == "\x1b[0;1;31m-- 20 records are missing here --\x1b[0m\n"
 
 
 @pytest.mark.parametrize("kind", MessageId)

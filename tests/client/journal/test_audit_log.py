@@ -86,6 +86,53 @@ def test_options_choose(
     assert all(text.endswith(event) for text, event in zip(lines, events, strict=True))
 
 
+@pytest.fixture
+def with_a_hole(tmp_path: Path) -> Path:
+    """Two runs; of the second, records 2 to 4 are missing."""
+    files = JournalFiles(tmp_path)
+    files.add(MessageId.SERVICE_STARTED, "one", _SYSTEMD_INVOCATION_ID="a1", RECORD=1)
+    files.add(MessageId.SERVICE_STARTED, "two", _SYSTEMD_INVOCATION_ID="b2", RECORD=1)
+    files.add(MessageId.SETTINGS_LOADED, "three", _SYSTEMD_INVOCATION_ID="b2", RECORD=5)
+    files.write()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ([], ["service one", "service two", "--", "settings three"]),
+        (["-r"], ["settings three", "--", "service two", "service one"]),
+        (["-n2"], ["service two", "--", "settings three"]),
+        (["-n1"], ["settings three"]),
+        (["--since", f"@{START // 1_000_000 + 1}"], ["service two", "--", "settings three"]),
+        (["--until", f"@{START // 1_000_000 + 1}"], ["service one", "service two"]),
+        # What is left out is not missing.
+        (["--command=x"], []),
+        (["--refused"], []),
+        (["--user=x"], []),
+        (["--session=x"], []),
+    ],
+)
+def test_where_records_are_missing_it_says_so(
+    with_a_hole: Path, capsys: pytest.CaptureFixture[str], words: list[str], shown: list[str]
+) -> None:
+    assert log(with_a_hole, "--quiet", *words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [
+        "--" if text == "-- 3 records are missing here --" else " ".join(text.split()[4:])
+        for text in lines
+    ] == shown
+
+
+def test_json_where_records_are_missing(
+    with_a_hole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert log(with_a_hole, "--json=short") == 0
+    _, _, hole, record = map(json.loads, capsys.readouterr().out.splitlines())
+    assert hole == {"PROSODY_ADMIN_RECORDS_MISSING": "3"}
+    assert record["PROSODY_ADMIN_RECORD"] == "5"
+
+
 def test_nothing_is_said_to_be_nothing(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert log(directory, "--user=bob") == 0
     assert capsys.readouterr().out == "-- No entries --\n"

@@ -56,6 +56,17 @@ def detailed(entry: Entry, *, colours: bool) -> str:
     return line(entry, colours=colours) + "".join(fields)
 
 
+def hole(count: int, *, colours: bool) -> str:
+    """Return the line that stands where `count` records are missing."""
+    text = "1 record is missing here" if count == 1 else f"{count} records are missing here"
+    return painted(f"-- {text} --", Colour.WRONG, on=colours) + "\n"
+
+
+def exported_hole(count: int) -> dict[str, object]:
+    """Return what the JSON has where `count` records are missing: no record has this field."""
+    return {PREFIX + "RECORDS_MISSING": str(count)}
+
+
 def exported(entry: Entry) -> dict[str, object]:
     """Return an event as the JSON of `journalctl -o json` has it.
 

@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from prosody_admin.client.exits import ExitCode
-from prosody_admin.client.journal.audit_lines import detailed, exported, heading, line
+from prosody_admin.client.journal.audit_lines import (
+    detailed,
+    exported,
+    exported_hole,
+    heading,
+    hole,
+    line,
+)
+from prosody_admin.client.journal.holes import Holes
 from prosody_admin.client.journal.times import moment
 from prosody_admin.client.journal.trail import Entry, Trail, Wanted, opened
 from prosody_admin.client.terminal.output import coloured, paged
@@ -24,6 +32,10 @@ _POINT = re.compile(r"-[0-9.]")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `run` takes beside the options of every verb, for words that were `joined`."""
+    parser.epilog = (
+        "Where records are missing by their numbers, a line says how many; not with --user,"
+        " --session, --command and --refused, which leave some out."
+    )
     add = parser.add_argument
     add("--user", default=None, metavar="USER", help="of this user, or of this login (name or uid)")
     add("--session", default=None, metavar="ID[/N]", help="of this session, or its Nth command")
@@ -91,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     form = arguments.json
     legend = not (form or arguments.no_legend or arguments.quiet)
     colours = coloured(sys.stdout)
+    holes = Holes(reverse=arguments.reverse) if wanted.complete else None
     with (
         opened(arguments.directory) as reader,
         paged(sys.stdout, not (arguments.no_pager or arguments.follow)) as out,
@@ -100,6 +113,11 @@ def run(arguments: argparse.Namespace) -> int:
             if legend and not found:
                 out.write(heading())
             found = True
+            if holes is not None and (count := holes.before(entry)):
+                if form:
+                    out.write(as_json(exported_hole(count), form))
+                else:
+                    out.write(hole(count, colours=colours))
             if form:
                 out.write(as_json(exported(entry), form))
             else:

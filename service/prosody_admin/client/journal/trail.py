@@ -47,6 +47,11 @@ class Wanted:
     since: int | None = None
     until: int | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left out between `since` and `until`."""
+        return self.user is None and self.session is None and not (self.commands or self.refused)
+
     def accepts(self, entry: Entry) -> bool:
         """Decide what the journal's matches cannot: patterns. A gap may hide any command."""
         if not self.commands or entry["MESSAGE_ID"] == MessageId.AUDIT_GAP.value:
