@@ -146,6 +146,9 @@ class Place:
         directory = self.new_directory()
         place = directory / "systemd" / "journal" / "socket"
         place.parent.mkdir(parents=True)
+        # As journald would have it, with room: without, the service refuses commands.
+        machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+        (directory / "log" / "journal" / machine).mkdir(parents=True)
         # In a network of its own, which has this limit apart; a path is the same in each.
         limit = f"echo {QUEUED_RECORDS} >/proc/sys/net/unix/max_dgram_qlen"
         aside: Command = ["unshare", "--net", "--", "sh", "-c", f'{limit} && exec "$0" "$@"']

@@ -94,7 +94,7 @@ class Dispatcher:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Session] = []
         self._unrecorded: list[_Command] = []
-        self._gathering = False
+        self._handing_over = False
         self._running: dict[Session, _Command] = {}
 
     def enforce(self, policy: Policy) -> None:
@@ -144,13 +144,14 @@ class Dispatcher:
         if self._waiting:
             self._loop.call_soon(self._turn)
         tried_until = self._loop.time() + RECORD_SECONDS
+        self._audit.hold()
         commands = []
         for session in sessions:
             stanza = session.take()
             if stanza is not None and (command := self._judged(session, stanza, tried_until)):
                 commands.append(command)
-        self._gather()
         self._begin(commands)
+        self._hand_over_soon()
 
     def _try_again(self) -> None:
         """Judge anew the commands whose start was not recorded, and go on with them."""
@@ -164,15 +165,18 @@ class Dispatcher:
                 commands.append(again)
         self._begin(commands)
 
-    def _gather(self) -> None:
-        """Hand over what is recorded until the loop comes round in one piece."""
-        if not self._gathering:
-            self._gathering = True
-            self._audit.hold()
+    def _hand_over_soon(self) -> None:
+        """Hand over what was held together with what is held until the loop comes round.
+
+        After the answers, which are sent then: many at once, as the records, take the fewest
+        changes from one process to another.
+        """
+        if not self._handing_over:
+            self._handing_over = True
             self._loop.call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
-        self._gathering = False
+        self._handing_over = False
         self._audit.flush()
 
     def _judged(self, session: Session, stanza: Stanza, tried_until: float) -> _Command | None:
@@ -243,12 +247,13 @@ class Dispatcher:
     def _ran(self, command: _Command, running: asyncio.Future[object]) -> None:
         """Answer a command that took its time."""
         del self._running[command.session]
-        self._gather()
+        self._audit.hold()
         try:
             self._finish(command, *self._outcome(command, running))
         except Exception as error:  # noqa: BLE001 - as above
             command.session.fail(error)
         command.session.done()
+        self._hand_over_soon()
 
     def _outcome(
         self, command: _Command, running: asyncio.Future[object]

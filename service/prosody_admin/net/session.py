@@ -172,8 +172,7 @@ class Session:
         self.sent_bytes += len(text) if text.isascii() else len(text.encode())
         self.sent_lines += text.count("\n") + (stanza.get("eol") != "0")
         self.connection.send(stanza)
-        if self._running is not None or not self._busy:  # or `done` flushes
-            self.connection.flush_soon()
+        self.connection.flush_soon()
 
     def ask(self, question: Stanza, answered: Answered) -> None:
         """Send `question`; `answered` is called once, with the answer or at the command's end.
@@ -209,8 +208,8 @@ class Session:
     # What the attendant calls.
 
     def take(self) -> Stanza | None:
-        """Take the command that waits; None if the client is gone meanwhile."""
-        if not self._pending:
+        """Take the command that waits; None if the client is gone, or has enough to read."""
+        if not self._pending or self.connection.transport.writing_paused:
             self._busy = False
             self._go_on()
             return None
@@ -230,7 +229,6 @@ class Session:
 
     def done(self) -> None:
         """Go on after the command that was taken, whose answer was given to `send`."""
-        self.connection.flush()
         self._running = None
         self._give_up_questions()
         self._busy = False
@@ -255,7 +253,7 @@ class Session:
         elif self.opened and not self._greeted:
             self._greet()
         elif self._pending and self.opened:
-            # Who does not read answers gets no more of them.
+            # Who does not read answers gets no more of them, see `take` as well.
             if not self.connection.transport.writing_paused:
                 self._busy = True
                 self._attendant.command_waits(self)
