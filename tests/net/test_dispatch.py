@@ -234,6 +234,25 @@ async def test_what_cannot_be_recorded_does_not_run(tmp_path: Path) -> None:
     assert refused.fields["SEQUENCE"] == "1"
 
 
+async def test_one_command_waits_for_a_journal_that_does_not_answer_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as service:
+        with await service.client() as client:
+            service.journal.available = False
+            assert (await client.ask("admin:version()")).failed
+            monkeypatch.setattr("prosody_admin.net.dispatch.RECORD_SECONDS", 1000)
+            for _ in range(3):
+                assert (await client.ask("admin:version()")).failed
+            service.journal.available = True
+            assert not (await client.ask("admin:version()")).failed
+            service.journal.available = False
+            await client.enter("admin:version()")
+            await until(lambda: len(service.daemon._dispatcher._unrecorded) == 1)
+            service.journal.available = True
+            assert not (await client.answer()).failed
+
+
 async def test_a_journal_that_is_busy_for_a_moment_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,8 +93,9 @@ class Dispatcher:
         self._audit = audit
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Session] = []
-        self._unrecorded: list[_Command] = []
+        self._unrecorded: list[_Command] = []  # that are tried again
         self._handing_over = False
+        self._journal_answers = True
         self._running: dict[Session, _Command] = {}
 
     def enforce(self, policy: Policy) -> None:
@@ -211,13 +212,16 @@ class Dispatcher:
             except Exception as error:  # noqa: BLE001 - as above
                 command.session.fail(error)
                 command.session.done()
+        if recorded:
+            self._journal_answers = True
         now = self._loop.time()
         for command in commands[recorded:]:
-            if now < command.tried_until:
+            if self._journal_answers and now < command.tried_until:
                 if not self._unrecorded:
                     self._loop.call_later(RECORD_RETRY_SECONDS, self._try_again)
                 self._unrecorded.append(command)
-            else:
+            else:  # and no other is waited with, until one is recorded again
+                self._journal_answers = False
                 self._refuse(command.session, command.meaning, unrecorded)
                 command.session.done()
 
