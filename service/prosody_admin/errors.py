@@ -74,11 +74,19 @@ class JournalUnavailableError(ProsodyAdminError):
     """The journal does not take a record now."""
 
 
+class FdStoreError(ProsodyAdminError):
+    """systemd does not take descriptors to keep them."""
+
+
 # net/
 
 
 class PeerError(ProsodyAdminError):
     """The kernel cannot say who the peer is, or the peer is gone."""
+
+
+class KeptSessionError(ProsodyAdminError):
+    """What the process before kept of a session does not make one: damaged, or of another peer."""
 
 
 class UpstreamError(ProsodyAdminError):
