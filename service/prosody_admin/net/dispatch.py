@@ -96,11 +96,14 @@ class Dispatcher:
                     session.cancel_command()
 
     async def session_opened(self, session: Session) -> None:
-        """Record the session and tell the modules."""
+        """Record the session and tell the modules, also of one that goes on from before them."""
         if session.refusal:
             self._audit.session_refused(session)
             return
-        self._audit.session_opened(session)
+        if session.resumed:
+            self._audit.session_resumed(session)
+        else:
+            self._audit.session_opened(session)
         await self._announce("admin-connected", session)
 
     async def session_closed(self, session: Session, reason: str) -> None:
@@ -109,8 +112,11 @@ class Dispatcher:
             if session.opened and not session.refusal:
                 await self._announce("admin-disconnected", session)
         finally:
-            seconds = asyncio.get_running_loop().time() - session.started
-            self._audit.session_closed(session, reason, seconds)
+            if session.released:
+                self._audit.session_kept(session)
+            else:
+                seconds = asyncio.get_running_loop().time() - session.started
+                self._audit.session_closed(session, reason, seconds)
 
     def dispatch(self, session: Session, stanza: Stanza) -> Coroutine[Any, Any, None] | None:
         """Answer `stanza`: with what a module says, or with why none was asked.

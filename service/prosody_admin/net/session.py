@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from prosody_admin.access.identity import Identity
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import StreamError
 from prosody_admin.net.connection import Connection, Deadlines
+from prosody_admin.net.kept import SessionState
 from prosody_admin.net.peer import Peer
 from prosody_admin.protocol.parser import Limits
 from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_result
@@ -70,6 +72,9 @@ class Session:
 
     `refusal`, if given, is why the session was not admitted: each command gets it as its result,
     and the first ends the session. A close without a word would make `prosodyctl` exit 0.
+
+    With `resumes`, it goes on for a session of the process before, whose id `session_id` is.
+    StreamError is raised if it cannot; `file` and `peer` stay the caller's then.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Session:
         closer: DeferredFdCloser,
         limits: SessionLimits,
         refusal: str = "",
+        resumes: SessionState | None = None,
     ) -> None:
         self.id = session_id
         self.refusal = refusal
@@ -98,6 +104,8 @@ class Session:
         self._questions: dict[str, Answered] = {}
         self._changed = asyncio.Event()
         self.opened = self._input_ended = False
+        self.resumed = self.released = False
+        """Whether it began, and whether it goes on, in another process."""
         self._lost: str | None = None
         self._running: asyncio.Task[None] | None = None
         self.connection = Connection(
@@ -108,7 +116,12 @@ class Session:
             deadlines=limits.deadlines,
             limits=limits.stanza,
             last_words=_cannot_be_taken,
+            header=None if resumes is None else resumes.header,
         )
+        if resumes is not None:
+            self.opened = self.resumed = True
+            self.commands, self.started = resumes.commands, resumes.started
+            self.sent_bytes, self.sent_lines = resumes.sent_bytes, resumes.sent_lines
 
     @property
     def identity(self) -> Identity:
@@ -150,6 +163,43 @@ class Session:
             # Not now: a task that has not begun would end without a word about its command.
             asyncio.get_running_loop().call_soon(self._running.cancel)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a command runs or waits."""
+        return bool(self._pending) or self._running is not None
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether its state is all that there is: nothing is under way in either direction."""
+        return (
+            self.opened
+            and not (self._over or self.refusal or self.busy or self._questions)
+            and self.connection.at_rest
+        )
+
+    @property
+    def state(self) -> SessionState:
+        """What it takes, besides its socket, to go on with a session at rest."""
+        with self.connection.transport.file.borrow() as fd:
+            inode = os.fstat(fd).st_ino
+        return SessionState(
+            inode,
+            self.id,
+            self.identity,
+            self._peer.pidfd is not None,
+            self.connection.header_received,
+            self.commands,
+            self.started,
+            self.sent_bytes,
+            self.sent_lines,
+        )
+
+    def release(self) -> File:
+        """End a session at rest here, without a word, and return its socket."""
+        self.released = True
+        self._changed.set()
+        return self.connection.release()
+
     async def run(self) -> None:
         """Serve the client until it is over."""
         try:
@@ -172,6 +222,8 @@ class Session:
             while (stanza := await self._next()) is not None:
                 await self._answer(stanza)
                 await self.connection.wait_writable()  # who does not read answers gets no more
+        if self.released:
+            return
         if self.ending is None:
             self.connection.close()
         else:
@@ -183,7 +235,9 @@ class Session:
 
     @property
     def _over(self) -> bool:
-        return self._input_ended or self._lost is not None or self.ending is not None
+        return (
+            self._input_ended or self._lost is not None or self.ending is not None or self.released
+        )
 
     async def _change(self) -> None:
         self._changed.clear()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from prosody_admin.config import Settings
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.net.connection import Deadlines
+from prosody_admin.net.kept import SessionState
 from prosody_admin.net.peer import Peer
 from prosody_admin.net.session import Attendant, Ending, Session, SessionLimits
 from prosody_admin.protocol.parser import Limits
@@ -83,10 +84,24 @@ class Sessions:
             asyncio.get_running_loop().call_later(
                 limits.deadlines.header, session.end, Ending("resource-constraint", refusal)
             )
-        task = asyncio.create_task(session.run(), name=f"session {session.id}")
-        self._tasks[session] = task
-        task.add_done_callback(lambda task: self._ended(session, task))
-        self._on_change()
+        self._start(session)
+
+    def resume(self, file: File, peer: Peer, state: SessionState) -> None:
+        """Go on for the session of the process before that `state` is of; takes over both.
+
+        No limit refuses it. Raises StreamError if it cannot go on; both stay the caller's then.
+        """
+        self._start(
+            Session(
+                state.id,
+                file,
+                peer,
+                self._attendant,
+                closer=self._closer,
+                limits=_limits(self.settings),
+                resumes=state,
+            )
+        )
 
     async def drain(self, ending: Ending, seconds: float) -> None:
         """End all sessions: running commands get `seconds`, then everybody gets `ending`.
@@ -110,6 +125,12 @@ class Sessions:
     async def _wait(self, seconds: float) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=seconds)
+
+    def _start(self, session: Session) -> None:
+        task = asyncio.create_task(session.run(), name=f"session {session.id}")
+        self._tasks[session] = task
+        task.add_done_callback(lambda task: self._ended(session, task))
+        self._on_change()
 
     def _over_limit(self, peer: Peer) -> str:
         """Return which limit one more session of `peer` would break, in words for it, or ""."""

@@ -67,6 +67,8 @@ class Parser:
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
+        self.header = b""
+        """What came up to the end of the peer's header."""
         self._scanner = Scanner()
         self._open: list[_OpenElement] = []
         self._stream_is_open = False
@@ -136,6 +138,8 @@ class Parser:
 
     def _parse(self, piece: bytes) -> None:
         self._bytes += len(piece)
+        if not self._stream_is_open:
+            self.header += piece
         try:
             piece.decode()  # expat would wait for the rest of a character cut short
             self._defused.feed(piece)
