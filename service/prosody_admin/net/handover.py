@@ -136,21 +136,19 @@ def _peer(file: File, state: SessionState) -> Peer:
     """
     try:
         with file.borrow_socket() as sock:
-            kind = sock.family, sock.type, sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            if listens or (sock.family, sock.type) != (socket.AF_UNIX, socket.SOCK_STREAM):
+                raise KeptSessionError("its socket is of another kind")
             sock.setblocking(False)
-        credential = file.cred()
+        found = file.cred()
     except OSError as error:
         raise KeptSessionError(f"its socket cannot be used: {error.strerror}") from error
-    peer = Peer(state.identity, credential.pidfd)
-    same = (credential.pid, credential.uid, credential.gid) == (
-        state.identity.pid,
-        state.identity.uid,
-        state.identity.gid,
-    )
-    if kind != (socket.AF_UNIX, socket.SOCK_STREAM, 0) or not same:
+    identity = state.identity
+    peer = Peer(identity, found.pidfd)
+    if (found.pid, found.uid, found.gid) != (identity.pid, identity.uid, identity.gid):
         peer.close()
         raise KeptSessionError("its socket is another peer's")
-    if state.pinned and credential.pidfd is None:  # before Linux 6.16: of a process that is gone
+    if state.pinned and found.pidfd is None:  # before Linux 6.16: of a process that is gone
         raise KeptSessionError("the process that connected is gone")
     return peer
 
