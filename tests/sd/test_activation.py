@@ -205,6 +205,22 @@ class TestAdoptDescriptors:
         )
         assert found["open"] == [], "one that fitted leaks"
 
+    def test_what_was_stored_is_told_apart_wherever_it_is(self, make_socket: MakeSocket) -> None:
+        listener = make_socket()
+        with open(os.devnull, "rb") as stored:
+            given = stored.fileno(), listener.fileno(), stored.fileno()
+            found = hand_over(*given, LISTEN_FDNAMES="kept:admin:kept")
+        assert found["error"] is None
+        assert [file["fd"] for file in found["files"]] == [4]
+        assert found["stored"] == [[3, False], [5, False]]
+
+    def test_only_what_was_stored_is_not_enough(self, make_socket: MakeSocket) -> None:
+        found = hand_over(make_socket().fileno(), LISTEN_FDNAMES="kept")
+        assert found["error"].startswith(
+            "no socket was handed over, only what was stored: start prosody-admin.socket"
+        )
+        assert found["open"] == []
+
     def test_no_names(self, make_socket: MakeSocket) -> None:
         found = hand_over(make_socket().fileno())
         assert found["error"] == (

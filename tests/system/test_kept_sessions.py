@@ -104,7 +104,7 @@ def test_again_and_again_and_who_comes_meanwhile_waits(gate: Machine) -> None:
     )
 
 
-@pytest.mark.parametrize("order", [(SOCKET_UNIT,), (SERVICE_UNIT, SOCKET_UNIT)])
+@pytest.mark.parametrize("order", [(SOCKET_UNIT,), (SOCKET_UNIT, SERVICE_UNIT)])
 def test_a_restart_of_the_socket_too(gate: Machine, order: tuple[str, ...]) -> None:
     with at_terminal(gate, *THROUGH) as terminal:
         terminal.expect("prosody> ")
