@@ -3,11 +3,15 @@
 import pytest
 
 from prosody_admin.sd.journal import MessageId
-from system.gate import SERVICE_UNIT, SOCKET_UNIT, THROUGH, settings, through
-from system.machine import Machine, wait_until
+from system.gate import SERVICE_UNIT, SOCKET, SOCKET_UNIT, THROUGH, settings, through
+from system.machine import HERE, Machine, wait_until
 from system.terminal import Terminal, at_terminal
 
 pytestmark = pytest.mark.system
+
+CLIENTS = "/usr/local/lib/waiting_clients.py"
+MANY = 300
+"""Sessions that are more than one message and one note take."""
 
 RUNS_FOR_A_SECOND = "> print('it runs') require'util.async'.sleep(1) return 'it ended'"
 RUNS_ON = "> print('it runs') require'util.async'.sleep(3600)"
@@ -102,6 +106,23 @@ def test_again_and_again_and_who_comes_meanwhile_waits(gate: Machine) -> None:
     wait_until(
         lambda: MessageId.SESSION_CLOSED in of_session(gate, session), "the session is closed"
     )
+
+
+def test_more_than_one_message_holds(gate: Machine) -> None:
+    gate.put(CLIENTS, (HERE / "waiting_clients.py").read_text())
+    settings(gate, f"[limits]\nsessions = {MANY}\nsessions_per_uid = {MANY}\n")
+    with gate.spawn("python3", CLIENTS, str(MANY), SOCKET) as clients:
+        assert clients.stdin is not None
+        assert clients.stdout is not None
+        assert clients.stdout.readline() == "open\n"
+        found = []
+        for _ in range(2):
+            clients.stdin.write("\n")
+            clients.stdin.flush()
+            found.append(clients.stdout.readline().split())
+            gate.run("systemctl", "restart", SERVICE_UNIT, check=True)
+        assert len({*found[0]}) == MANY
+        assert found[1] == found[0]
 
 
 @pytest.mark.parametrize("order", [(SOCKET_UNIT,), (SOCKET_UNIT, SERVICE_UNIT)])

@@ -129,10 +129,9 @@ def _resume(sessions: Sessions, found: dict[int, File], state: SessionState) -> 
 
 
 def _peer(file: File, state: SessionState) -> Peer:
-    """Return who is at the other end, with the identity of before if that is who it still is.
+    """Return who is at the other end, with the identity of before.
 
-    Raises KeptSessionError for a socket that is not the one of `state`, and for a peer of which it
-    could no longer be told whether it is there.
+    Raises KeptSessionError for a socket that is not the one of `state`.
     """
     try:
         with file.borrow_socket() as sock:
@@ -144,12 +143,11 @@ def _peer(file: File, state: SessionState) -> Peer:
     except OSError as error:
         raise KeptSessionError(f"its socket cannot be used: {error.strerror}") from error
     identity = state.identity
-    peer = Peer(identity, found.pidfd)
+    # Kernels before 6.16 have no pidfd of a process that has been reaped since.
+    peer = Peer(identity, found.pidfd, gone=state.pinned and found.pidfd is None)
     if (found.pid, found.uid, found.gid) != (identity.pid, identity.uid, identity.gid):
         peer.close()
         raise KeptSessionError("its socket is another peer's")
-    if state.pinned and found.pidfd is None:  # before Linux 6.16: of a process that is gone
-        raise KeptSessionError("the process that connected is gone")
     return peer
 
 

@@ -186,7 +186,7 @@ class Session:
             inode,
             self.id,
             self.identity,
-            self._peer.pidfd is not None,
+            self._peer.pidfd is not None or self._peer.gone,
             self.connection.header_received,
             self.commands,
             self.started,
