@@ -17,7 +17,7 @@ from prosody_admin.errors import FdStoreError
 from prosody_admin.modules.registry import Modules
 from prosody_admin.net import handover
 from prosody_admin.net.session import Session
-from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_input, repl_result
+from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_input, repl_output, repl_result
 from prosody_admin.sd.fdstore import FdStore
 from prosody_admin.sd.journal import MessageId
 
@@ -136,8 +136,9 @@ async def test_modules_hear_of_an_end_and_of_a_beginning(
 
 
 async def test_a_command_that_runs_and_those_behind_it_are_waited_for(
-    tmp_path: Path, systemd: Systemd
+    tmp_path: Path, systemd: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(handover, "REST_SECONDS", 0)
     held = Held()
     async with FakeProsody(tmp_path / "prosody", {"held()": held}) as prosody:
         async with first(tmp_path, service={"drain_timeout": 10}) as service:
@@ -156,6 +157,20 @@ async def test_a_command_that_runs_and_those_behind_it_are_waited_for(
                 assert len(service.sessions) == 2
                 assert (await client.ask("c()")).result == "OK: c()"
     assert prosody.lines == ["held()", "b()", "c()"]
+
+
+async def test_output_is_read_before(tmp_path: Path, systemd: Systemd) -> None:
+    output = repl_output("x" * 1_000_000)
+    async with first(tmp_path, service={"drain_timeout": 10}) as service:
+        client = await service.client()
+        (session,) = service.sessions
+        session.send(output)
+        signal.raise_signal(signal.SIGINT)
+        assert await client.stanza() == output
+        await service.ended()
+    async with second(tmp_path, systemd):
+        with client:
+            assert not (await client.ask("admin:version()")).failed
 
 
 async def leaves_half_a_stanza(client: Client) -> None:
