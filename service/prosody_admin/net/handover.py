@@ -67,11 +67,12 @@ def resume_sessions(
     session has any other identity than the one it had.
     """
     found = {_inode(file): file for file in files}
+    ids = set[str]()
     for line in (line for note in notes for line in note.splitlines()):
         state = None
         try:
             state = decode(line)
-            _resume(sessions, found, state)
+            _resume(sessions, found, ids, state)
         except (KeptSessionError, StreamError) as error:
             audit.resume_failed(None if state is None else state.id, str(error))
             if state is not None and (file := found.pop(state.inode, None)) is not None:
@@ -109,15 +110,15 @@ def _may_rest(session: Session, waited: float) -> bool:
     return session.busy or waited < REST_SECONDS
 
 
-def _resume(sessions: Sessions, found: dict[int, File], state: SessionState) -> None:
-    """Take a state's socket out of `found` and go on with the session.
+def _resume(sessions: Sessions, found: dict[int, File], ids: set[str], state: SessionState) -> None:
+    """Take a state's socket out of `found` and go on with the session, whose id goes to `ids`.
 
     Raises KeptSessionError or StreamError if it cannot, and leaves the socket where it is.
     """
     file = found.get(state.inode)
     if file is None:
         raise KeptSessionError("its socket is not there")
-    if sessions.get(state.id) is not None:
+    if state.id in ids:
         raise KeptSessionError("there is a session with this id")
     peer = _peer(file, state)
     try:
@@ -126,6 +127,7 @@ def _resume(sessions: Sessions, found: dict[int, File], state: SessionState) -> 
         peer.close()
         raise
     del found[state.inode]
+    ids.add(state.id)
 
 
 def _peer(file: File, state: SessionState) -> Peer:

@@ -85,11 +85,13 @@ class Sessions:
                 limits.deadlines.header, session.end, Ending("resource-constraint", refusal)
             )
         self._start(session)
+        self._on_change()
 
     def resume(self, file: File, peer: Peer, state: SessionState) -> None:
         """Go on for the session of the process before that `state` is of; takes over both.
 
-        No limit refuses it. Raises StreamError if it cannot go on; both stay the caller's then.
+        No limit refuses it, and `on_change` is not called: this is before the service is ready.
+        Raises StreamError if it cannot go on; both stay the caller's then.
         """
         self._start(
             Session(
@@ -130,7 +132,6 @@ class Sessions:
         task = asyncio.create_task(session.run(), name=f"session {session.id}")
         self._tasks[session] = task
         task.add_done_callback(lambda task: self._ended(session, task))
-        self._on_change()
 
     def _over_limit(self, peer: Peer) -> str:
         """Return which limit one more session of `peer` would break, in words for it, or ""."""

@@ -44,8 +44,8 @@ class FdStore:
     def keep(self, note: bytes, files: Sequence[File]) -> None:
         """Have systemd hold `files`, FILES_AT_ONCE at most, and `note`, NOTE_BYTES at most.
 
-        They are held in the order of the calls; the files stay open here as well. Waits while
-        systemd takes no messages. Raises FdStoreError if they are not kept.
+        The files stay open here as well. Waits while systemd takes no messages, which the unit's
+        timeouts bound. Raises FdStoreError if they are not kept.
         """
         assert len(note) <= NOTE_BYTES, "a note fits a pipe"
         assert len(files) <= FILES_AT_ONCE, "the files fit a message"
