@@ -1,6 +1,7 @@
 """`daemon.py` as a process: its command line, its exit status, and how it dies."""
 
 import faulthandler
+import fcntl
 import logging
 import os
 import signal
@@ -10,13 +11,15 @@ import subprocess
 import sys
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from fakes.client import Client
+from fakes.systemd import Systemd
 from fakes.waiting import PATIENCE
 from prosody_admin import __version__
 from prosody_admin.config import Settings, load
@@ -41,11 +44,17 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def service(
-    *command: str | Path, pass_fds: tuple[int, ...] = ()
+    *command: str | Path,
+    pass_fds: tuple[int, ...] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a service that logs to the console, until it exits; killed if it never does."""
     with subprocess.Popen(
-        command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, pass_fds=pass_fds
+        command,
+        env={**ENVIRONMENT, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=pass_fds,
     ) as process:
         guard = threading.Timer(PATIENCE, process.kill)
         guard.start()
@@ -205,6 +214,55 @@ async def test_a_socket_that_was_handed_over_stays_when_the_service_leaves(tmp_p
             assert process.returncode == 0
             with await Client.connect(tmp_path / "admin"):
                 listening.accept()[0].close()  # it still listens
+
+
+async def test_a_restart_goes_on_with_the_same_session_in_another_process(tmp_path: Path) -> None:
+    (tmp_path / "toml").touch()
+    options = ("--log-target=console", "--config", tmp_path / "toml")
+    with (
+        Systemd(tmp_path / "notify") as systemd,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening,
+    ):
+        listening.bind(str(tmp_path / "admin"))
+        listening.listen()
+        with started_by_systemd(systemd, [listening.fileno()], *options) as before:
+            client = await Client.session(tmp_path / "admin")
+            answer = await client.ask("admin:whoami()")
+            before.send_signal(signal.SIGINT)
+        assert before.returncode == 0
+        assert len(systemd.stored) == 2
+        handed_over = [*systemd.stored, listening.fileno()]
+        with client, started_by_systemd(systemd, handed_over, *options) as after:
+            assert systemd.stored == []
+            assert (await client.ask("admin:whoami()")).output == answer.output
+            assert f"Process: {after.pid}" in (await client.ask("admin:status()")).output
+            after.send_signal(signal.SIGTERM)
+            assert await client.last_words() == ([], "system-shutdown")
+        assert after.returncode == 0
+
+
+HAND_OVER = (
+    "import os, sys; given = [int(number) for number in sys.argv[1].split()];"
+    " [os.dup2(number, 3 + place) for place, number in enumerate(given)];"
+    " os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(given)));"
+    " os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+@contextmanager
+def started_by_systemd(
+    systemd: Systemd, descriptors: list[int], *options: str | Path
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a service that gets `descriptors`, the last of which listens, and is told of systemd."""
+    above = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 100) for fd in descriptors]
+    names = ":".join(["kept"] * (len(above) - 1) + ["admin"])
+    numbers = " ".join(map(str, above))
+    command = [sys.executable, "-c", HAND_OVER, numbers, *PROGRAM, *options]
+    environment = {"LISTEN_FDNAMES": names, "NOTIFY_SOCKET": str(systemd.path)}
+    with service(*command, pass_fds=tuple(above), environment=environment) as process:
+        for fd in above:
+            os.close(fd)
+        yield process
 
 
 def test_an_internal_error(

@@ -25,7 +25,8 @@ from prosody_admin.net.dispatch import Dispatcher
 from prosody_admin.net.listener import Listener
 from prosody_admin.net.session import Ending
 from prosody_admin.net.sessions import FLUSH_SECONDS, Sessions
-from prosody_admin.sd.activation import adopt_listeners, bind_listener, listening_path
+from prosody_admin.sd.activation import adopt_descriptors, bind_listener, listening_path
+from prosody_admin.sd.fdstore import FdStore, take_back
 from prosody_admin.sd.journal import Journal, JournalHandler, MessageId, open_journal
 from prosody_admin.sd.notify import Notifier, watchdog_interval
 
@@ -42,6 +43,9 @@ class Daemon:
 
     `listening` are the listening descriptors, which stay their owner's. `read_settings` is called
     at each reload. `leaves_when_idle` says whether somebody starts the service again.
+
+    `stored` is what the process before kept, which it takes over; `store`, if there is one, is
+    where to keep sessions when the service is restarted.
     """
 
     def __init__(
@@ -52,11 +56,15 @@ class Daemon:
         read_settings: Callable[[], Settings],
         *,
         leaves_when_idle: bool,
+        stored: Sequence[File] = (),
+        store: FdStore | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._journal = journal
         self._read_settings = read_settings
         self._leaves_when_idle = leaves_when_idle
+        self._stored = stored
+        self._store = store
         self._notifier = Notifier()
         self._closer = DeferredFdCloser()
         self._events = Events()
@@ -71,11 +79,14 @@ class Daemon:
         self._stop: asyncio.Future[str] = self._loop.create_future()
         self._killed_by: asyncio.Future[signal.Signals] = self._loop.create_future()
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._keeps_sessions = False
         self._complaint = ""
         self._failure: OSError | None = None
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, *, keep_sessions: bool = False) -> None:
         """Have `run` end in order; `reason` is for the record. Only the first call counts.
+
+        With `keep_sessions` those at rest are stored for the next process, if there is a store.
 
         From here on whoever connects stays in the backlog, for which systemd starts the service
         again: nobody is accepted between this decision and what follows from it.
@@ -85,6 +96,7 @@ class Daemon:
         for listener in self._listeners:
             listener.stop()
         self._notifier.stopping()
+        self._keeps_sessions = keep_sessions
         self._stop.set_result(reason)
 
     async def run(self) -> signal.Signals | None:
@@ -101,6 +113,8 @@ class Daemon:
         finally:
             for listener in self._listeners:
                 listener.close()
+            for file in self._stored:
+                file.close()
             await self._service.sessions.abort()
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 self._loop.remove_signal_handler(number)
@@ -116,12 +130,14 @@ class Daemon:
 
     def _signalled(self, number: signal.Signals) -> None:
         if not self._stop.done():
-            self.stop(f"{number.name} received")
+            # SIGINT is RestartKillSignal= of the unit.
+            self.stop(f"{number.name} received", keep_sessions=number is signal.SIGINT)
         elif not self._killed_by.done():
             self._killed_by.set_result(number)
 
     def _start(self) -> None:
         self._load_modules()
+        self._resume_sessions()
         for listener in self._listeners:
             listener.start()
         if (interval := watchdog_interval()) is not None:
@@ -135,6 +151,15 @@ class Daemon:
             MessageId.SERVICE_STARTED,
             VERSION=__version__,
         )
+
+    def _resume_sessions(self) -> None:
+        if not self._stored:
+            return
+        from prosody_admin.net.handover import resume_sessions  # here: few starts have any
+
+        notes, files = take_back(self._stored)
+        self._stored = ()
+        resume_sessions(self._service.sessions, self._audit, self._closer, notes, files)
 
     def _every(self, seconds: float, name: str, action: Callable[[], object]) -> None:
         """Do `action` now, and from the loop every so many seconds: not if the loop is stuck."""
@@ -212,7 +237,13 @@ class Daemon:
                 await self._events.dispatch("server-stopping", None)
         except Exception:  # a module may raise anything; the service stops
             log.exception("a handler of server-stopping failed")
-        await self._service.sessions.drain(STOPPING, seconds)
+        deadline = self._loop.time() + seconds
+        sessions = self._service.sessions
+        if self._keeps_sessions and self._store is not None:
+            from prosody_admin.net.handover import keep_sessions  # as above
+
+            await keep_sessions(sessions, self._store, self._closer, seconds)
+        await sessions.drain(STOPPING, max(0.0, deadline - self._loop.time()))
 
 
 def set_log_level(settings: Settings) -> None:
@@ -263,18 +294,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         owned.callback(journal.close)
         logging.basicConfig(handlers=[JournalHandler(journal)], force=True)
         set_log_level(settings)
+        stored: list[File] = []
+        store = None
         try:
             if arguments.listen:
                 listening = [owned.enter_context(bind_listener(arguments.listen))]
             else:
-                listening = [owned.enter_context(file) for file in adopt_listeners()]
+                handed_over = adopt_descriptors()
+                listening = [owned.enter_context(file) for file in handed_over.listening]
+                stored, store = handed_over.stored, FdStore()
         except ActivationError as error:
             log.error("%s", error)  # noqa: TRY400 - the message says it all, a traceback nothing
             return os.EX_CANTCREAT if arguments.listen else os.EX_CONFIG
 
         async def serve() -> signal.Signals | None:
-            leaves = not arguments.listen
-            daemon = Daemon(settings, listening, journal, read_settings, leaves_when_idle=leaves)
+            daemon = Daemon(
+                settings,
+                listening,
+                journal,
+                read_settings,
+                leaves_when_idle=not arguments.listen,
+                stored=stored,
+                store=store,
+            )
             asyncio.get_running_loop().call_soon(_start_is_over)
             return await daemon.run()
 

@@ -89,11 +89,19 @@ class JournalFullError(JournalUnavailableError):
     hint = ": journald has no room to write"
 
 
+class FdStoreError(ProsodyAdminError):
+    """systemd does not take descriptors to keep them."""
+
+
 # net/
 
 
 class PeerError(ProsodyAdminError):
     """The kernel cannot say who the peer is, or the peer is gone."""
+
+
+class KeptSessionError(ProsodyAdminError):
+    """What the process before kept of a session does not make one: damaged, or of another peer."""
 
 
 class UpstreamError(ProsodyAdminError):

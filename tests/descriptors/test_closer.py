@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -195,6 +196,23 @@ async def test_a_borrower_in_another_thread_holds_the_number_up_to_a_deadline() 
     await closer.wait_closed(within=60)
     assert not is_open(fd)
     await borrowing
+
+
+async def test_many_closed_at_once_leave_room_for_a_signal() -> None:
+    """Its number goes through the loop's own pipe, which has room for some 280 bytes."""
+    loop, closer = asyncio.get_running_loop(), DeferredFdCloser()
+    came = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, came.set)
+    files = [null() for _ in range(400)]
+    for file in files:
+        closer.close_fd(file)
+    loop.call_soon(signal.raise_signal, signal.SIGTERM)  # behind the end of all of them
+    try:
+        async with asyncio.timeout(5):
+            await came.wait()
+            await closer.wait_closed()
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 async def test_with_nothing_pending_there_is_nothing_to_wait_for() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from prosody_admin.descriptors import File
 from prosody_admin.net.peer import Peer
 from prosody_admin.net.session import Session
 from prosody_admin.sd.activation import bind_listener
+from prosody_admin.sd.fdstore import FdStore
 from prosody_admin.sd.journal import JournalHandler, MessageId
 
 
@@ -73,6 +74,8 @@ async def running(
     *,
     leaves_when_idle: bool = False,
     read_settings: Callable[[], Settings] | None = None,
+    stored: Sequence[File] = (),
+    store: FdStore | None = None,
     **tables: dict[str, Any],
 ) -> AsyncIterator[Running]:
     """Run the service; its Prosody is the socket `prosody` in the same directory."""
@@ -89,6 +92,8 @@ async def running(
             journal,
             read_settings or (lambda: settings),
             leaves_when_idle=leaves_when_idle,
+            stored=stored,
+            store=store,
         )
         task = asyncio.create_task(daemon.run())
         service = Running(path, settings, journal, daemon, listening, task)

@@ -10,7 +10,7 @@ import prosody_admin
 from prosody_admin.protocol.events import StanzaReceived, StreamClosed, StreamOpened
 from prosody_admin.protocol.parser import Parser
 from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS, XML_NS, Stanza
-from protocol.readers import fed, parsed, refusal, stanzas
+from protocol.readers import parsed, refusal, stanzas
 from protocol.wire import HEADER, single_bytes
 
 
@@ -196,33 +196,3 @@ def test_the_protocol_loads_no_parser_before_it_needs_one() -> None:
         [sys.executable, "-c", program], cwd=service, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False"]
-
-
-def test_a_stream_goes_on_in_another_parser() -> None:
-    unusual = HEADER.replace(b"'", b'"').replace(b" xmlns=", b' xmlns:x="urn:x"  xmlns=')
-    for header in (HEADER, unusual):
-        first = Parser()
-        fed(first, [header, b"<repl-input/><a/>"])
-        assert first.is_between_stanzas
-        second = Parser.resumed(first.header)
-        (event,) = fed(second, [b"<repl-input>a</repl-input>"])
-        assert event == StanzaReceived(Stanza("repl-input", {}, "a"))
-    (event,) = fed(second, [b"<x:a/>"])
-    assert event == StanzaReceived(Stanza("a", namespace="urn:x"))
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"",
-        HEADER[:-1],
-        HEADER + b" ",
-        HEADER + b"<a/>",
-        HEADER + b"<a",
-        HEADER[:-1] + b"/>",
-        b"<a>",
-    ],
-)
-def test_no_stream_goes_on_with_what_is_no_header(header: bytes) -> None:
-    with pytest.raises(ValueError, match="not the header of a stream"):
-        Parser.resumed(header)

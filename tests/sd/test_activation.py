@@ -19,21 +19,25 @@ import pytest
 from prosody_admin.descriptors import File, OpenFlags
 from prosody_admin.errors import ActivationError
 from prosody_admin.sd import activation
-from prosody_admin.sd.activation import adopt_listeners, bind_listener, listening_path
+from prosody_admin.sd.activation import adopt_descriptors, bind_listener, listening_path
 
 # What the service does with LISTEN_*, as a process: it takes over, and tells what it finds.
 ADOPT = """
     import json, os, socket
     from prosody_admin.errors import ActivationError
-    from prosody_admin.sd.activation import adopt_listeners, listening_path
+    from prosody_admin.sd.activation import adopt_descriptors, listening_path
 
-    found = {"error": None, "files": []}
+    found = {"error": None, "files": [], "stored": []}
     try:
-        files = adopt_listeners()
+        handed_over = adopt_descriptors()
     except ActivationError as error:
         found["error"] = str(error)
     else:
-        for file in files:
+        for file in handed_over.stored:
+            with file.borrow() as fd:
+                found["stored"].append((fd, os.get_inheritable(fd)))
+            file.close()
+        for file in handed_over.listening:
             with file.borrow() as fd:
                 found["files"].append({
                     "fd": fd,
@@ -126,7 +130,7 @@ def make_socket(tmp_path: Path) -> Iterator[Callable[..., socket.socket]]:
 MakeSocket = Callable[..., socket.socket]
 
 
-class TestAdoptListeners:
+class TestAdoptDescriptors:
     def test_one_socket_is_adopted_ready_for_the_loop(
         self, make_socket: MakeSocket, tmp_path: Path
     ) -> None:
@@ -201,6 +205,22 @@ class TestAdoptListeners:
         )
         assert found["open"] == [], "one that fitted leaks"
 
+    def test_what_was_stored_is_told_apart_wherever_it_is(self, make_socket: MakeSocket) -> None:
+        listener = make_socket()
+        with open(os.devnull, "rb") as stored:
+            given = stored.fileno(), listener.fileno(), stored.fileno()
+            found = hand_over(*given, LISTEN_FDNAMES="kept:admin:kept")
+        assert found["error"] is None
+        assert [file["fd"] for file in found["files"]] == [4]
+        assert found["stored"] == [[3, False], [5, False]]
+
+    def test_only_what_was_stored_is_not_enough(self, make_socket: MakeSocket) -> None:
+        found = hand_over(make_socket().fileno(), LISTEN_FDNAMES="kept")
+        assert found["error"].startswith(
+            "no socket was handed over, only what was stored: start prosody-admin.socket"
+        )
+        assert found["open"] == []
+
     def test_no_names(self, make_socket: MakeSocket) -> None:
         found = hand_over(make_socket().fileno())
         assert found["error"] == (
@@ -239,7 +259,7 @@ class TestAdoptListeners:
         for key in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
             monkeypatch.delenv(key, raising=False)
         with pytest.raises(ActivationError) as raised:
-            adopt_listeners()
+            adopt_descriptors()
         assert str(raised.value) == (
             "no socket was handed over (LISTEN_FDS and LISTEN_PID): start prosody-admin.socket,"
             " use systemd-socket-activate --fdname=admin, or let the service bind a path itself"

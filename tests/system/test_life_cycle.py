@@ -94,14 +94,6 @@ def test_restart_of_both_as_a_package_upgrade_does(gate: Machine, order: tuple[s
     assert gate.run("systemctl", "is-failed", *order).returncode != 0
 
 
-def test_restart_of_both_with_somebody_connected(gate: Machine) -> None:
-    with at_terminal(gate, *THROUGH) as terminal:
-        terminal.expect("prosody> ")
-        gate.run("systemctl", "restart", SOCKET_UNIT, SERVICE_UNIT, check=True)
-        is_told_of_the_end(terminal)
-    assert through(gate, "server", "version").returncode == 0
-
-
 def test_a_crash_is_followed_by_a_restart(gate: Machine) -> None:
     through(gate, "admin:version()")
     crashed = gate.unit(SERVICE_UNIT, "MainPID")

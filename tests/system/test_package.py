@@ -12,6 +12,7 @@ from system.gate import SERVICE_UNIT, SOCKET, SOCKET_UNIT, THROUGH, THROUGH_UNPR
 from system.machine import Machine
 from system.packages import apt, bring, built
 from system.terminal import at_terminal
+from system.test_kept_sessions import asked, session_of
 from system.test_life_cycle import is_told_of_the_end
 
 pytestmark = pytest.mark.system
@@ -97,7 +98,7 @@ def test_prosody_may_come_later_and_the_presets_of_the_site_hold(fresh: Machine)
     assert states(fresh) == {SOCKET_UNIT: "inactive", SERVICE_UNIT: "inactive"}
 
 
-def test_upgrade_runs_the_new_code_and_listens_on(fresh: Machine) -> None:
+def test_upgrade_runs_the_new_code_for_the_sessions_too_and_listens_on(fresh: Machine) -> None:
     package = bring(fresh)
     apt(fresh, "install", package)
     fresh.run("chmod", "0600", SETTINGS, check=True)
@@ -105,9 +106,11 @@ def test_upgrade_runs_the_new_code_and_listens_on(fresh: Machine) -> None:
     fresh.run("systemctl", "start", SOCKET_UNIT, check=True)
     with at_terminal(fresh, *THROUGH) as terminal:
         terminal.expect("prosody> ")
+        session = session_of(terminal)
         listening, running = invocations(fresh)
         apt(fresh, "install", next_version(fresh, package))
-        is_told_of_the_end(terminal)
+        assert asked(terminal, "admin:version()", r"prosody-admin (\S+)") == NEXT_VERSION
+        assert session_of(terminal) == session
     assert invocations(fresh)[0] == listening
     assert invocations(fresh)[1] != running
     assert fresh.unit(SERVICE_UNIT, "NeedDaemonReload") == "no"

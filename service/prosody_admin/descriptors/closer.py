@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import threading
 from collections.abc import Callable
 
 from prosody_admin.descriptors.file import File
@@ -75,10 +76,17 @@ class DeferredFdCloser:
         self._pending.add(closed)
         closed.add_done_callback(self._pending.discard)
 
+        thread = threading.get_ident()
+
         def announce() -> None:
             # The last borrower may outlive the loop, and then nobody is left to tell.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(closed.set_result, None)
+                if threading.get_ident() == thread:
+                    # Nobody need be woken. It would take a byte of the loop's pipe, which some 280
+                    # bytes fill, and a signal that does not get in there is lost.
+                    closed.set_result(None)
+                else:
+                    loop.call_soon_threadsafe(closed.set_result, None)
 
         return announce
 

@@ -114,6 +114,36 @@ class Audit:
             DURATION_USEC=round(seconds * 1_000_000),
         )
 
+    def session_kept(self, session: Session) -> None:
+        """Record that a session is over here and goes on in the next process."""
+        self._journal.log(
+            f"Session {session.id} of {session.identity} is kept for the next process",
+            LOG_INFO,
+            MessageId.SESSION_KEPT,
+            _session_fields(session),
+            COMMANDS=session.commands,
+        )
+
+    def session_resumed(self, session: Session) -> None:
+        """Record that a session of the process before goes on."""
+        self._journal.log(
+            f"Session {session.id} of {session.identity} goes on",
+            LOG_INFO,
+            MessageId.SESSION_RESUMED,
+            _session_fields(session),
+            COMMANDS=session.commands,
+        )
+
+    def resume_failed(self, session_id: str | None, reason: str) -> None:
+        """Record that a session of the process before does not go on; None: nobody knows which."""
+        self._journal.log(
+            f"Session {session_id or '(unknown)'} cannot go on: {reason}",
+            LOG_ERR,
+            MessageId.RESUME_FAILED,
+            SESSION=session_id,
+            ERROR=reason,
+        )
+
     def commands_started(
         self, started: Sequence[tuple[Session, Meaning, Verdict]]
     ) -> tuple[int, Refusal]:

@@ -15,6 +15,7 @@ from prosody_admin.protocol.stream import (
     Event,
     Role,
     StanzaReceived,
+    State,
     Stream,
     StreamClosed,
     StreamFailed,
@@ -68,6 +69,9 @@ class Connection:
     While too much waits to be sent here, what comes in at its feeder, if it has one, waits too.
     `last_words`, if given, says what goes before the stream error that an open stream ends with
     because the peer broke a rule. `read_bytes` is how much is read at once.
+
+    With `header`, the stream is open and goes on for one that began with this header of the
+    peer's, see `Stream.resumed`. StreamError is raised if it cannot; `file` stays the caller's.
     """
 
     __slots__ = (
@@ -99,16 +103,19 @@ class Connection:
         limits: Limits,
         last_words: Callable[[StreamError], Stanza] | None = None,
         read_bytes: int = READ_BYTES,
+        header: bytes | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._owner = owner
         self._last_words = last_words
         self._deadlines = deadlines
-        self._stream = Stream(role, limits)
+        self._stream = (
+            Stream(role, limits) if header is None else Stream.resumed(role, limits, header)
+        )
         self._error: StreamError | None = None
         self._lost = False
         self._closed: asyncio.Future[None] | None = None  # made for who waits for the end
-        self._opened = False
+        self._opened = header is not None
         self._awaited: asyncio.TimerHandle | None = None
         self._last_sent = self._loop.time()
         self._flush_due = False
@@ -117,6 +124,8 @@ class Connection:
             file, self, closer, write_timeout=deadlines.write, read_bytes=read_bytes
         )
         self._keepalive = self._loop.call_later(deadlines.keepalive, self._keep_alive)
+        if self._opened:
+            return
         self._await_peer(deadlines.header, "no stream header")
         if role is Role.CLIENT:
             self._stream.open()
@@ -126,6 +135,31 @@ class Connection:
     def can_send(self) -> bool:
         """Whether `send` has an effect: the stream is open and not being closed."""
         return self._stream.can_send and not self.transport.closing
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the stream is open, at a stanza boundary, and nothing waits for the peer."""
+        return (
+            self._stream.state is State.OPEN
+            and self._stream.at_stanza_boundary
+            and not self._flush_due
+            and self.transport.idle
+        )
+
+    @property
+    def header_received(self) -> bytes:
+        """The peer's stream header, for a connection that goes on for this one."""
+        return self._stream.header_received
+
+    def release(self) -> File:
+        """Have no more to do with the socket, which becomes the caller's; the owner is not told.
+
+        Of a connection at rest, or bytes are lost.
+        """
+        self._lost = True
+        self._keepalive.cancel()
+        self._await_peer(None)
+        return self.transport.release()
 
     def send(self, stanza: Stanza) -> None:
         """Send `stanza` with the next `flush`; see to it that there is one.

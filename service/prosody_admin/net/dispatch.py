@@ -107,11 +107,14 @@ class Dispatcher:
                 session.cancel_command()
 
     def session_opened(self, session: Session) -> Coroutine[Any, Any, None] | None:
-        """Record the session and tell the modules."""
+        """Record the session and tell the modules, also of one that goes on from before them."""
         if session.refusal:
             self._audit.session_refused(session)
             return None
-        self._audit.session_opened(session)
+        if session.resumed:
+            self._audit.session_resumed(session)
+        else:
+            self._audit.session_opened(session)
         return self._announce("admin-connected", session)
 
     def session_closed(self, session: Session, reason: str) -> Coroutine[Any, Any, None] | None:
@@ -324,7 +327,10 @@ class Dispatcher:
             self._record_end(session, reason)
 
     def _record_end(self, session: Session, reason: str) -> None:
-        self._audit.session_closed(session, reason, self._loop.time() - session.started)
+        if session.released:
+            self._audit.session_kept(session)
+        else:
+            self._audit.session_closed(session, reason, self._loop.time() - session.started)
 
 
 def _why_cancelled(command: _Command) -> str:

@@ -24,14 +24,16 @@ _UNIT = re.compile(r"[^/]+\.(?:service|scope|socket|mount|swap)")
 class Peer:
     """The identity of a peer and, where the kernel has them, a pidfd of its process.
 
-    Whoever holds a Peer owns the pidfd and closes it.
+    Whoever holds a Peer owns the pidfd and closes it. `gone` says that there was one, and that the
+    kernel does not know the process any more.
     """
 
-    __slots__ = ("_ended", "identity", "pidfd")
+    __slots__ = ("_ended", "gone", "identity", "pidfd")
 
-    def __init__(self, identity: Identity, pidfd: File | None) -> None:
+    def __init__(self, identity: Identity, pidfd: File | None, *, gone: bool = False) -> None:
         self.identity = identity
         self.pidfd = pidfd
+        self.gone = gone
         self._ended: select.poll | None = None
 
     def is_what_it_was(self, proc: str = "/proc") -> bool:
@@ -40,7 +42,7 @@ class Peer:
         Without a pidfd (before Linux 6.5) nobody can tell, and it is taken for granted.
         """
         if self.pidfd is None:
-            return True
+            return not self.gone
         try:
             uid = _effective_uid(f"{proc}/{self.identity.pid}", self.identity.uid)
         except OSError:  # gone, or at the limit of descriptors: the pidfd knows

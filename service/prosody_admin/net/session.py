@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from prosody_admin.access.identity import Identity
 from prosody_admin.access.policy import Verdict
@@ -15,6 +16,9 @@ from prosody_admin.net.peer import Peer
 from prosody_admin.protocol.limits import Limits
 from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_result
 from prosody_admin.protocol.stream import Role
+
+if TYPE_CHECKING:
+    from prosody_admin.net.kept import SessionState
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +75,9 @@ class Session:
     `refusal`, if given, is why the session was not admitted: each command gets it as its result,
     and the first ends the session. A close without a word would make `prosodyctl` exit 0.
 
+    With `resumes`, it goes on for a session of the process before, whose id `session_id` is, from
+    `stream_opened` on. StreamError is raised if it cannot; `file` and `peer` stay the caller's.
+
     `ended` is called once, when nothing of the session is left. There is no task that waits for a
     client: an idle session is no more than this object.
     """
@@ -98,6 +105,8 @@ class Session:
         "opened",
         "record",
         "refusal",
+        "released",
+        "resumed",
         "sent_bytes",
         "sent_lines",
         "started",
@@ -115,6 +124,7 @@ class Session:
         closer: DeferredFdCloser,
         limits: SessionLimits,
         refusal: str = "",
+        resumes: "SessionState | None" = None,
     ) -> None:
         self.id = session_id
         self.refusal = refusal
@@ -135,6 +145,8 @@ class Session:
         self._pending: list[Stanza] = []
         self._questions: dict[str, Answered] | None = None
         self.opened = self._greeted = self._input_ended = self._closed = False
+        self.resumed = self.released = False
+        """Whether it began, and whether it goes on, in another process."""
         self._lost: str | None = None
         self._busy = False  # a command is announced, or taken and not done
         self._running: asyncio.Future[Any] | None = None  # what takes its time
@@ -147,7 +159,12 @@ class Session:
             deadlines=limits.deadlines,
             limits=limits.stanza,
             last_words=_cannot_be_taken,
+            header=None if resumes is None else resumes.header,
         )
+        if resumes is not None:
+            self.resumed = True
+            self.commands, self.started = resumes.commands, resumes.started
+            self.sent_bytes, self.sent_lines = resumes.sent_bytes, resumes.sent_lines
 
     @property
     def identity(self) -> Identity:
@@ -199,6 +216,47 @@ class Session:
         if self._running is not None:
             # Not now: a task that has not begun would end without a word.
             asyncio.get_running_loop().call_soon(self._running.cancel)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command runs or waits."""
+        return self._busy or self._running is not None or bool(self._pending)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether its state is all that there is: nothing is under way in either direction."""
+        over = self._input_ended or self._closed or self.is_lost or self.ending is not None
+        return (
+            self._greeted
+            and not (over or self.refusal or self.busy or self._questions)
+            and self.connection.at_rest
+        )
+
+    @property
+    def state(self) -> "SessionState":
+        """What it takes, besides its socket, to go on with a session at rest."""
+        from prosody_admin.net.kept import SessionState  # here: for a restart only
+
+        with self.connection.transport.file.borrow() as fd:
+            inode = os.fstat(fd).st_ino
+        return SessionState(
+            inode,
+            self.id,
+            self.identity,
+            self._peer.pidfd is not None or self._peer.gone,
+            self.connection.header_received,
+            self.commands,
+            self.started,
+            self.sent_bytes,
+            self.sent_lines,
+        )
+
+    def release(self) -> File:
+        """End a session at rest here, without a word, and return its socket."""
+        self.released = True
+        file = self.connection.release()
+        self._close()
+        return file
 
     def abort(self) -> None:
         """End now, without a word to the client."""

@@ -7,6 +7,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from prosody_admin.config import Settings
 from prosody_admin.config.settings import LimitSettings
@@ -15,6 +16,9 @@ from prosody_admin.net.connection import Deadlines
 from prosody_admin.net.peer import Peer
 from prosody_admin.net.session import Attendant, Ending, Session, SessionLimits
 from prosody_admin.protocol.limits import Limits
+
+if TYPE_CHECKING:
+    from prosody_admin.net.kept import SessionState
 
 log = logging.getLogger(__name__)
 
@@ -91,11 +95,27 @@ class Sessions:
             asyncio.get_running_loop().call_later(
                 limits.deadlines.header, session.end, Ending("resource-constraint", refusal)
             )
-            self._refused += 1
-        else:
-            self._admitted[peer.identity.uid] += 1
-        self._sessions[session.id] = session
+        self._count(session)
         self._on_change()
+
+    def resume(self, file: File, peer: Peer, state: "SessionState") -> None:
+        """Go on for the session of the process before that `state` is of; takes over both.
+
+        No limit refuses it, and `on_change` is not called: this is before the service is ready.
+        Raises StreamError if it cannot go on; both stay the caller's then.
+        """
+        session = Session(
+            state.id,
+            file,
+            peer,
+            self._attendant,
+            self._ended,
+            closer=self._closer,
+            limits=_session_limits(self.settings.limits),
+            resumes=state,
+        )
+        self._count(session)
+        session.stream_opened()
 
     async def drain(self, ending: Ending, seconds: float) -> None:
         """End all sessions: running commands get `seconds`, then everybody gets `ending`.
@@ -123,6 +143,13 @@ class Sessions:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._over.wait()
+
+    def _count(self, session: Session) -> None:
+        self._sessions[session.id] = session
+        if session.refusal:
+            self._refused += 1
+        else:
+            self._admitted[session.identity.uid] += 1
 
     def _new_id(self) -> str:
         """Return 32 random bits that no session has now."""

@@ -104,6 +104,22 @@ class Transport:
         """Whether `close` or `abort` was called, or the connection was lost."""
         return self._closing
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits for the peer, and it may still send."""
+        return not (self._waiting or self._at_eof or self._closing)
+
+    @property
+    def file(self) -> File:
+        """The socket."""
+        return self._file
+
+    def release(self) -> File:
+        """Have no more to do with the socket, which becomes the caller's; nobody is told."""
+        self.pause_reading()
+        self._lost = self._closing = True
+        return self._file
+
     def pause_reading(self) -> None:
         """Leave what the peer sends in the kernel, which then holds the peer back."""
         if self.reading:

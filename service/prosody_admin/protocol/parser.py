@@ -2,7 +2,7 @@
 
 What is plain is read by `plain`, anything else by `expat`; `scanner` cuts what they are given. At a
 stanza boundary a parser holds no bytes and no expat. All that shapes what follows is the peer's
-header: a new parser that is `resumed` with it is in the same state.
+header: a new parser that is given the same header is in the same state.
 """
 
 from collections.abc import Iterator
@@ -38,21 +38,6 @@ class Parser:
         self._expat: Expat | None = None  # not before something is not plain
         self.header = b""
         """What came of the peer's header so far, and of what precedes it."""
-
-    @classmethod
-    def resumed(cls, header: bytes, limits: Limits = DEFAULT_LIMITS) -> "Parser":
-        """Return a parser that is where another one was between two stanzas.
-
-        Raises ValueError for what is no header.
-        """
-        parser = cls(limits)
-        try:
-            events = list(parser.receive(header))
-        except StreamError:
-            events = []
-        if len(events) != 1 or parser.header != header or not parser.is_between_stanzas:
-            raise ValueError("not the header of a stream")
-        return parser
 
     @property
     def is_between_stanzas(self) -> bool:

@@ -10,6 +10,7 @@ RFC 6120, section 4, without version, addresses, features or login.
 """
 
 from enum import Enum
+from typing import Self
 
 from prosody_admin.errors import StreamError, StreamStateError
 from prosody_admin.protocol.events import (
@@ -99,6 +100,31 @@ class Stream:
         self._parser: Parser | None = Parser(limits)  # None when nothing more is listened to
         self._events: list[Event] = []
         self._output = bytearray()
+
+    @classmethod
+    def resumed(cls, role: Role, limits: Limits, header: bytes) -> Self:
+        """Return an open stream that goes on at a stanza boundary, our own header sent long ago.
+
+        `header` is the `header_received` of the stream that it goes on for. Raises StreamError if
+        it is anything but one whole header.
+        """
+        stream = cls(role, limits)
+        if role is Role.CLIENT:
+            stream.open()
+        stream.receive_data(header)
+        match stream.events_received():
+            case [StreamOpened()] if stream.at_stanza_boundary:
+                stream.data_to_send()
+                return stream
+            case [*_, StreamFailed(error=error)]:
+                raise error
+            case _:
+                raise StreamError("bad-format", "not one whole header")
+
+    @property
+    def header_received(self) -> bytes:
+        """What the peer sent up to the end of its header; b"" when it is no longer listened to."""
+        return b"" if self._parser is None else self._parser.header
 
     @property
     def state(self) -> State:

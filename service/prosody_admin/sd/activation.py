@@ -1,4 +1,4 @@
-"""The listening sockets: handed over by systemd, or bound here for want of one.
+"""The descriptors that systemd hands over, listening sockets first of all, or one bound here.
 
 After sd_listen_fds(3), sd_is_socket(3) and unix(7). What systemd hands over stays systemd's: it is
 never bound, unlinked, chmodded or shut down here. What `bind_listener` binds is ours to remove.
@@ -10,10 +10,12 @@ import socket
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from prosody_admin.descriptors import File, OpenFlags
 from prosody_admin.errors import ActivationError
+from prosody_admin.sd.fdstore import STORED_NAME
 from prosody_admin.sd.listen_fds import UNNAMED, is_unix_listener, listen_fds_with_names
 
 SOCKET_PATH_BYTES = 107
@@ -29,32 +31,47 @@ _FILE_TYPES = {
 }
 
 
-def adopt_listeners(name: str = "admin") -> list[File]:
-    """Take over the listening sockets that systemd handed to this process, in their order.
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What systemd handed to this process, close-on-exec; whoever asked for it owns it.
 
-    There is at least one. Each is named `name` (`FileDescriptorName=` of systemd.socket(5)), is a
-    listening AF_UNIX SOCK_STREAM socket, and comes back non-blocking and close-on-exec. LISTEN_*
-    is removed from the environment.
+    `listening`, at least one, are listening AF_UNIX SOCK_STREAM sockets, non-blocking, in their
+    order. `stored` is what the process before had systemd keep, in no order, see sd/fdstore.py:
+    nobody has looked at it yet.
+    """
+
+    listening: list[File]
+    stored: list[File]
+
+
+def adopt_descriptors(name: str = "admin") -> HandedOver:
+    """Take over what systemd handed to this process; LISTEN_* is removed from the environment.
+
+    Each descriptor that is not named STORED_NAME has to be a listener and named `name`
+    (`FileDescriptorName=` of systemd.socket(5)).
 
     Raises ActivationError, which says of each descriptor what is wrong and what was expected. All
     are closed then, but for an environment that does not tell which ones were meant.
     """
     with ExitStack() as owned:
         names = _handed_over(name)
-        files = [owned.enter_context(File.adopt(fd)) for fd in names]
+        files = {fd: owned.enter_context(File.adopt(fd)) for fd in names}
+        stored = [files.pop(fd) for fd, found in names.items() if found == STORED_NAME]
         complaints = [
-            f"descriptor {fd} ({found_name}): {complaint}"
-            for file, (fd, found_name) in zip(files, names.items(), strict=True)
-            if (complaint := _complaint(file, found_name, name))
+            f"descriptor {fd} ({names[fd]}): {complaint}"
+            for fd, file in files.items()
+            if (complaint := _complaint(file, names[fd], name))
         ]
+        if not files:
+            complaints = [f"no socket was handed over, only what was stored: {_wanted(name)}"]
         if complaints:
             raise ActivationError("; ".join(complaints))
-        for file in files:
+        for file in files.values():
             if OpenFlags.NONBLOCK not in file.flags():  # NonBlocking= of systemd.service(5)
                 with file.borrow() as fd:
                     os.set_blocking(fd, False)
         owned.pop_all()  # ownership goes to the caller
-        return files
+        return HandedOver([*files.values()], stored)
 
 
 @contextmanager
@@ -98,10 +115,6 @@ def listening_path(file: File) -> str:
 
 def _handed_over(name: str) -> dict[int, str]:
     """Return the name of each descriptor that LISTEN_* gives to this process; at least one."""
-    wanted = (
-        f"start prosody-admin.socket, use systemd-socket-activate --fdname={name},"
-        " or let the service bind a path itself with --listen PATH"
-    )
     variables = {
         key: os.environ[key]
         for key in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
@@ -126,7 +139,14 @@ def _handed_over(name: str) -> dict[int, str]:
             f" {variables['LISTEN_PID']}, this process is {os.getpid()};"
             " nothing may stand between systemd and the service"
         )
-    raise ActivationError(f"no socket was handed over (LISTEN_FDS and LISTEN_PID): {wanted}")
+    raise ActivationError(f"no socket was handed over (LISTEN_FDS and LISTEN_PID): {_wanted(name)}")
+
+
+def _wanted(name: str) -> str:
+    return (
+        f"start prosody-admin.socket, use systemd-socket-activate --fdname={name},"
+        " or let the service bind a path itself with --listen PATH"
+    )
 
 
 def _complaint(file: File, found_name: str, name: str) -> str:

@@ -48,6 +48,18 @@ def entry(kind: MessageId, message: str = "", /, **fields: Value) -> Entry:
             f"{BEFORE}closed    after 2 min 5 s, 3 commands",
         ),
         (
+            entry(MessageId.SESSION_KEPT, **PEER, COMMANDS="1"),
+            f"{BEFORE}kept      after 1 command",
+        ),
+        (
+            entry(MessageId.SESSION_RESUMED, **PEER, COMMANDS="0"),
+            f"{BEFORE}resumed   after 0 commands",
+        ),
+        (
+            entry(MessageId.RESUME_FAILED, **PEER, ERROR="uid is wrong"),
+            f"{BEFORE}lost      uid is wrong",
+        ),
+        (
             entry(MessageId.SESSION_REFUSED, **PEER, ERROR="too many"),
             f"{BEFORE}refused   the session: too many",
         ),

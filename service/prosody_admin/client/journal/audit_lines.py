@@ -113,8 +113,20 @@ def _opened(entry: Entry) -> str:
 
 
 def _closed(entry: Entry) -> str:
+    return f"after {_duration(entry)}, {_commands(entry)}"
+
+
+def _counted(entry: Entry) -> str:
+    return f"after {_commands(entry)}"
+
+
+def _commands(entry: Entry) -> str:
     count = _field(entry, "COMMANDS")
-    return f"after {_duration(entry)}, {count} command{'s' * (count != '1')}"
+    return f"{count} command{'s' * (count != '1')}"
+
+
+def _lost(entry: Entry) -> str:
+    return _field(entry, "ERROR")
 
 
 def _turned_away(entry: Entry) -> str:
@@ -177,6 +189,9 @@ KINDS: dict[MessageId, tuple[str, Callable[[Entry], str], Colour | None]] = {
     MessageId.SERVICE_STOPPING: ("service", _message, Colour.ASIDE),
     MessageId.SESSION_OPENED: ("opened", _opened, Colour.ASIDE),
     MessageId.SESSION_CLOSED: ("closed", _closed, Colour.ASIDE),
+    MessageId.SESSION_KEPT: ("kept", _counted, Colour.ASIDE),
+    MessageId.SESSION_RESUMED: ("resumed", _counted, Colour.ASIDE),
+    MessageId.RESUME_FAILED: ("lost", _lost, Colour.WRONG),
     MessageId.SESSION_REFUSED: ("refused", _turned_away, Colour.WRONG),
     MessageId.COMMAND_STARTED: ("runs", _started, None),
     MessageId.COMMAND_FINISHED: ("", _finished, None),
