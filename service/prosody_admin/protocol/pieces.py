@@ -17,8 +17,11 @@ def pieces(text: str, limit: int) -> Iterator[str]:
 
     Put together they are `text`; an empty text is one empty piece. `limit` is 5 at least. Raises
     ValueError if it is less, for then one character could be too long, and StanzaError for what
-    XML cannot carry.
+    XML cannot carry, if it has to be cut.
     """
+    if _fits(text, limit):
+        yield text
+        return
     written, start = escaped_text(text).encode(), 0
     while (end := _end_of_piece(written, start, limit)) < len(written):
         yield _unescaped(written[start:end])
@@ -32,6 +35,9 @@ def line_pieces(text: str, limit: int) -> Iterator[str]:
     For a client that prints a newline after each piece: what it prints is `text`, but for lines
     that are longer than a piece.
     """
+    if _fits(text, limit):
+        yield text
+        return
     written, start = escaped_text(text).encode(), 0
     while (end := _end_of_piece(written, start, limit)) < len(written):
         # The newline itself may be the first byte that no longer fits.
@@ -39,6 +45,11 @@ def line_pieces(text: str, limit: int) -> Iterator[str]:
         yield _unescaped(written[start : end if newline < 0 else newline])
         start = end if newline < 0 else newline + 1
     yield _unescaped(written[start:])
+
+
+def _fits(text: str, limit: int) -> bool:
+    """Return whether a text is short enough to be one piece, whatever is in it."""
+    return len(text) * _LONGEST_REFERENCE <= limit >= _LONGEST_REFERENCE
 
 
 def _end_of_piece(written: bytes, start: int, limit: int) -> int:
