@@ -26,12 +26,13 @@ ROOMS = [
     "checking",
     "command_line",
     "daemon",
+    "main",
     "start",
     "client",
 ]
 FORBIDDEN_TO_CLIENT = {
     *("sd", "net", "modules", "arguments", "installation"),
-    *("checking", "command_line", "daemon", "start"),
+    *("checking", "command_line", "daemon", "main", "start"),
 }
 
 PURE = ["records", "protocol", "shell", "access"]

@@ -23,7 +23,8 @@ from fakes.systemd import Systemd
 from fakes.waiting import PATIENCE
 from prosody_admin import __version__
 from prosody_admin.config import Settings, load
-from prosody_admin.daemon import Daemon, main
+from prosody_admin.daemon import Daemon
+from prosody_admin.main import main
 
 SERVICE = Path(__file__).parent.parent / "service"
 PROGRAM = [sys.executable, "-m", "prosody_admin"]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from prosody_admin.daemon import main
 from prosody_admin.errors import InstallationError
 from prosody_admin.installation import HIDDEN, PLACES, files_to_install
+from prosody_admin.main import main
 
 CHECKOUT = Path(__file__).parent.parent
 SERVICE = "usr/local/lib/systemd/system/prosody-admin.service"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from prosody_admin import daemon
+from prosody_admin import main as process
 from prosody_admin.arguments import OF_THE_UNIT
 from prosody_admin.daemon import Daemon
 
@@ -78,8 +78,8 @@ def test_ssl_that_is_there_before_stays() -> None:
 def test_the_unit_gives_the_arguments_that_need_no_reading() -> None:
     unit = (CHECKOUT / "units" / "prosody-admin.service").read_text(encoding="utf-8")
     assert f"\nExecStart={' '.join(['prosody-admind', *OF_THE_UNIT])}\n" in unit
-    quickly = daemon.read_arguments(OF_THE_UNIT)
-    at_length = daemon.read_arguments([*OF_THE_UNIT, *OF_THE_UNIT])
+    quickly = process.read_arguments(OF_THE_UNIT)
+    at_length = process.read_arguments([*OF_THE_UNIT, *OF_THE_UNIT])
     assert {name: getattr(quickly, name) for name in vars(at_length)} == vars(at_length)
 
 
@@ -111,7 +111,7 @@ def test_garbage_is_collected_once_it_serves(
     monkeypatch.setattr(root, "level", root.level)
     monkeypatch.setattr(faulthandler, "enable", lambda: None)  # pytest has one of its own
     monkeypatch.setattr(Daemon, "_start", ready)
-    monkeypatch.setattr(daemon, "settings_files", lambda _: [])
+    monkeypatch.setattr(process, "settings_files", lambda _: [])
     with collecting_no_garbage():
-        daemon.main(["--log-target=console", "--listen", str(tmp_path / "admin")])
+        process.main(["--log-target=console", "--listen", str(tmp_path / "admin")])
     assert collected == [False, True]

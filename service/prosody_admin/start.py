@@ -14,16 +14,16 @@ def main() -> int:
 
 
 def loaded() -> Callable[[], int]:
-    """Load the daemon, and return its `main`.
+    """Load the daemon, and return what runs it.
 
     No garbage is looked for from here on, until the service serves. What is imported stays, and
     going through it again and again is a tenth of the start.
     """
     gc.disable()
     _import_asyncio_without_ssl()
-    from prosody_admin import daemon
+    from prosody_admin.main import main
 
-    return daemon.main
+    return main
 
 
 def _import_asyncio_without_ssl() -> None:

@@ -13,9 +13,10 @@ from fakes.waiting import one_turn, until
 from prosody_admin.access.identity import OVERFLOW_UID, Identity
 from prosody_admin.errors import CommandError
 from prosody_admin.events import Handler
+from prosody_admin.net.announcing import SessionEvent
 from prosody_admin.net.answers import UNHANDLED
-from prosody_admin.net.dispatch import AdminEvent, SessionEvent
-from prosody_admin.net.session import Ending
+from prosody_admin.net.attendant import Ending
+from prosody_admin.net.dispatch import AdminEvent
 from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
 from prosody_admin.sd.journal import MessageId
 from prosody_admin.shell.lines import Call
@@ -351,7 +352,7 @@ async def test_a_module_that_fails_when_told_of_a_session(
             await asyncio.get_running_loop().create_future()
         raise LookupError
 
-    monkeypatch.setattr("prosody_admin.net.dispatch.ANNOUNCE_SECONDS", 0.05)
+    monkeypatch.setattr("prosody_admin.net.announcing.ANNOUNCE_SECONDS", 0.05)
     async with running(tmp_path) as service:
         hook(service, event, fails)
         with await service.client() as client:

@@ -15,9 +15,10 @@ from fakes.service import running
 from fakes.waiting import one_turn, until
 from prosody_admin.access.identity import Identity
 from prosody_admin.descriptors import DeferredFdCloser, File
+from prosody_admin.net.attendant import Attendant, Ending
 from prosody_admin.net.connection import Deadlines
 from prosody_admin.net.peer import Peer
-from prosody_admin.net.session import Attendant, Ending, Session, SessionLimits
+from prosody_admin.net.session import Session, SessionLimits
 from prosody_admin.protocol.parser import DEFAULT_LIMITS
 from prosody_admin.protocol.stanza import Stanza, repl_result
 from prosody_admin.protocol.structured import REFUSED, failed_result

@@ -12,8 +12,9 @@ from prosody_admin.access.roles import Request, Role
 from prosody_admin.errors import CommandError
 from prosody_admin.modules.api import Module, Service
 from prosody_admin.modules.client_style import style_of
+from prosody_admin.net.attendant import Ending
 from prosody_admin.net.dispatch import AdminEvent
-from prosody_admin.net.session import Ending, Session
+from prosody_admin.net.session import Session
 from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
 from prosody_admin.protocol.structured import STRUCTURED_NS, Fact, item
 from prosody_admin.shell.lines import Call, Help, Literal, RawLua, parse

@@ -7,8 +7,9 @@ from collections.abc import Awaitable
 from prosody_admin.errors import CommandError, UpstreamError
 from prosody_admin.modules.api import Module, Service
 from prosody_admin.modules.client_style import style_of
+from prosody_admin.net.announcing import SessionEvent
 from prosody_admin.net.connection import Deadlines
-from prosody_admin.net.dispatch import AdminEvent, SessionEvent
+from prosody_admin.net.dispatch import AdminEvent
 from prosody_admin.net.session import Session
 from prosody_admin.net.upstream import Upstream
 from prosody_admin.protocol.stanza import Stanza, repl_input

@@ -7,24 +7,22 @@ import asyncio
 import functools
 import inspect
 import traceback
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from prosody_admin.access.policy import Policy, Verdict
 from prosody_admin.errors import CommandError, StanzaError
 from prosody_admin.events import Events
+from prosody_admin.net.announcing import Announcer
 from prosody_admin.net.answers import answered, internal_error
+from prosody_admin.net.attendant import Ending
 from prosody_admin.net.audit import Audit, Outcome, Refusal
 from prosody_admin.net.judgement import Judge
 from prosody_admin.net.meaning import Meaning
-from prosody_admin.net.session import Ending, Session
+from prosody_admin.net.session import Session
 from prosody_admin.protocol.stanza import Stanza, repl_result
 from prosody_admin.protocol.structured import REFUSED, failed_result
 from prosody_admin.shell.lines import Line
-
-ANNOUNCE_SECONDS = 5.0
-"""How long the handlers of a session's beginning or end may hold it up."""
 
 TURN_COMMANDS = 64
 """Commands that are begun before the loop comes round: some milliseconds."""
@@ -51,13 +49,6 @@ class AdminEvent:
     stanza: Stanza
     line: Line | None
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEvent:
-    """What a handler of `admin-connected` and `admin-disconnected` gets."""
-
-    session: Session
 
 
 @dataclass(slots=True)
@@ -89,6 +80,7 @@ class Dispatcher:
 
     def __init__(self, events: Events, policy: Policy, audit: Audit) -> None:
         self._events = events
+        self._announcer = Announcer(events, audit)
         self._judge = Judge(policy)
         self._audit = audit
         self._loop = asyncio.get_running_loop()
@@ -106,26 +98,13 @@ class Dispatcher:
             if command.withdrawn is not None:
                 session.cancel_command()
 
-    def session_opened(self, session: Session) -> Coroutine[Any, Any, None] | None:
-        """Record the session and tell the modules, also of one that goes on from before them."""
-        if session.refusal:
-            self._audit.session_refused(session)
-            return None
-        if session.resumed:
-            self._audit.session_resumed(session)
-        else:
-            self._audit.session_opened(session)
-        return self._announce("admin-connected", session)
+    def session_opened(self, session: Session) -> Awaitable[None] | None:
+        """See Announcer."""
+        return self._announcer.session_opened(session)
 
-    def session_closed(self, session: Session, reason: str) -> Coroutine[Any, Any, None] | None:
-        """Tell the modules that were told of the beginning, and record the end."""
-        telling = None
-        if session.opened and not session.refusal:
-            telling = self._announce("admin-disconnected", session)
-        if telling is not None:
-            return self._closed_when_told(telling, session, reason)
-        self._record_end(session, reason)
-        return None
+    def session_closed(self, session: Session, reason: str) -> Awaitable[None] | None:
+        """See Announcer."""
+        return self._announcer.session_closed(session, reason)
 
     def command_waits(self, session: Session) -> None:
         """Have it done with those of the other sessions.
@@ -301,36 +280,6 @@ class Dispatcher:
                 sent_lines=session.sent_lines - command.lines_before,
             ),
         )
-
-    def _announce(self, event: str, session: Session) -> Coroutine[Any, Any, None] | None:
-        """Tell the modules of a session; what is returned has to be run, and then they know."""
-        try:
-            result = self._events.begin(event, SessionEvent(session))
-        except Exception:  # noqa: BLE001 - as above
-            self._audit.handler_failed(session, event, traceback.format_exc())
-            return None
-        return self._told(event, session, result) if inspect.isawaitable(result) else None
-
-    async def _told(self, event: str, session: Session, telling: Awaitable[object]) -> None:
-        try:
-            async with asyncio.timeout(ANNOUNCE_SECONDS):
-                await telling
-        except Exception:  # noqa: BLE001 - as above
-            self._audit.handler_failed(session, event, traceback.format_exc())
-
-    async def _closed_when_told(
-        self, telling: Coroutine[Any, Any, None], session: Session, reason: str
-    ) -> None:
-        try:
-            await telling
-        finally:
-            self._record_end(session, reason)
-
-    def _record_end(self, session: Session, reason: str) -> None:
-        if session.released:
-            self._audit.session_kept(session)
-        else:
-            self._audit.session_closed(session, reason, self._loop.time() - session.started)
 
 
 def _why_cancelled(command: _Command) -> str:

@@ -3,30 +3,26 @@
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from prosody_admin.access.identity import Identity
 from prosody_admin.access.policy import Verdict
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import StreamError
+from prosody_admin.net.attendant import Attendant, Ending
 from prosody_admin.net.connection import Connection, Deadlines
 from prosody_admin.net.peer import Peer
+from prosody_admin.net.questions import Answered, Questions
 from prosody_admin.protocol.limits import Limits
-from prosody_admin.protocol.stanza import ADMIN_NS, Stanza, repl_result
+from prosody_admin.protocol.stanza import Stanza, repl_result
 from prosody_admin.protocol.stream import Role
 
 if TYPE_CHECKING:
     from prosody_admin.net.kept import SessionState
 
 log = logging.getLogger(__name__)
-
-ANSWER = (ADMIN_NS, "repl-requested-input")
-"""Namespace and name of a client's answer to a question."""
-
-Answered = Callable[[Stanza | None], None]
-"""Takes the answer to a question, or None when there is none to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +32,6 @@ class SessionLimits:
     deadlines: Deadlines
     stanza: Limits
     pending_commands: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Why a session is being ended from this side.
-
-    `condition` is the stream error it ends with; `reason` is for the peer, as the result of each
-    command that is not done, and for the record.
-    """
-
-    condition: str
-    reason: str
-
-
-class Attendant(Protocol):
-    """Who serves a session: what a session calls, and what outranks every handler."""
-
-    def session_opened(self, session: "Session") -> Awaitable[None] | None:
-        """The stream is open. What is returned is waited for before the first command."""
-
-    def command_waits(self, session: "Session") -> None:
-        """A command can be had by `session.take`, later; not told again before it is taken.
-
-        Whoever takes it sees that it is answered, whatever happens, and calls `session.done`.
-        """
-
-    def session_closed(self, session: "Session", reason: str) -> Awaitable[None] | None:
-        """It is over; called exactly once, also for a stream that never opened."""
 
 
 class Session:
@@ -143,7 +111,7 @@ class Session:
         self._ended = ended
         self._limit = limits.pending_commands
         self._pending: list[Stanza] = []
-        self._questions: dict[str, Answered] | None = None
+        self._questions: Questions | None = None
         self.opened = self._greeted = self._input_ended = self._closed = False
         self.resumed = self.released = False
         """Whether it began, and whether it goes on, in another process."""
@@ -197,9 +165,9 @@ class Session:
         The answer has the question's `id` and overtakes the commands that wait; an answer that
         nobody asked for is a stanza like any other. Called back later, never from in here.
         """
-        if self._questions is None:
-            self._questions = {}
-        self._questions[question.get("id", "")] = answered
+        if self._questions is None:  # few sessions ever ask
+            self._questions = Questions()
+        self._questions.expect(question, answered)
         self.send(question)
 
     def end(self, ending: Ending) -> None:
@@ -365,9 +333,8 @@ class Session:
         self._ended(self)
 
     def _give_up_questions(self) -> None:
-        while self._questions:
-            _, answered = self._questions.popitem()
-            answered(None)
+        if self._questions is not None:
+            self._questions.give_up()
 
     # What the connection calls.
 
@@ -378,11 +345,9 @@ class Session:
 
     def stanza_received(self, stanza: Stanza) -> None:
         """Take an answer that is waited for; have anything else wait its turn."""
-        if self._questions and (stanza.namespace, stanza.name) == ANSWER:
-            answered = self._questions.pop(stanza.get("id", ""), None)
-            if answered is not None:
-                answered(stanza if self.has_its_peer() else None)
-                return
+        if self._questions and (answered := self._questions.take(stanza)) is not None:
+            answered(stanza if self.has_its_peer() else None)
+            return
         self._pending.append(stanza)
         if len(self._pending) >= self._limit:
             self.connection.pause_reading()

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from prosody_admin.config import Settings
 from prosody_admin.config.settings import LimitSettings
 from prosody_admin.descriptors import DeferredFdCloser, File
+from prosody_admin.net.attendant import Attendant, Ending
 from prosody_admin.net.connection import Deadlines
 from prosody_admin.net.peer import Peer
-from prosody_admin.net.session import Attendant, Ending, Session, SessionLimits
+from prosody_admin.net.session import Session, SessionLimits
 from prosody_admin.protocol.limits import Limits
 
 if TYPE_CHECKING:

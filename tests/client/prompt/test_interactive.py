@@ -27,7 +27,7 @@ from prosody_admin.client.prompt.greeting import greeting
 from prosody_admin.client.prompt.history import history_path
 from prosody_admin.client.prompt.interactive import Service, Shell
 from prosody_admin.client.reach import connect
-from prosody_admin.net.session import Ending
+from prosody_admin.net.attendant import Ending
 from prosody_admin.protocol.stanza import Stanza
 
 Keys = str | KeyboardInterrupt | Callable[[], str]

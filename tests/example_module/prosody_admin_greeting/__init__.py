@@ -8,7 +8,8 @@ import asyncio
 
 from prosody_admin.errors import CommandError
 from prosody_admin.modules.api import Module
-from prosody_admin.net.dispatch import AdminEvent, SessionEvent
+from prosody_admin.net.announcing import SessionEvent
+from prosody_admin.net.dispatch import AdminEvent
 from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
 from prosody_admin.shell.lines import Call
 
