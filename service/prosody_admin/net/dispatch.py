@@ -24,8 +24,8 @@ from prosody_admin.protocol.stanza import Stanza, repl_result
 from prosody_admin.protocol.structured import REFUSED, failed_result
 from prosody_admin.shell.lines import Line
 
-TURN_COMMANDS = 64
-"""Commands that are begun before the loop comes round: some milliseconds."""
+TURN_COMMANDS = 32
+"""Commands that are begun before the loop comes round: two milliseconds."""
 
 RECORD_SECONDS = 0.1
 """How long a command waits for a journald that has too much to read, before it is refused."""

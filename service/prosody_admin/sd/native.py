@@ -33,10 +33,10 @@ QUEUE_RECORDS = 1024
 QUEUE_BYTES = 1024 * 1024
 """Bytes of records that wait for journald at most, however few they are."""
 
-RECORDS_AT_ONCE = 256
+RECORDS_AT_ONCE = 128
 """Records that one call sends at most of those that wait: it takes 1 ms of the loop's time."""
 
-HELD_RECORDS = 64
+HELD_RECORDS = 32
 """Records that are held at most: their time is when journald gets them."""
 
 MISSING_SESSIONS = 1000
