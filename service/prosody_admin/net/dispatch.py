@@ -94,8 +94,9 @@ class Dispatcher:
         """Let `policy` decide from the next command on, and about what streams already."""
         self._judge = Judge(policy)
         for session, command in self._running.items():
-            command.withdrawn = self._judge.withdrawal(session, command.meaning)
-            if command.withdrawn is not None:
+            withdrawal = self._judge.withdrawal(session, command.meaning)
+            if withdrawal is not None:
+                command.withdrawn = withdrawal
                 session.cancel_command()
 
     def session_opened(self, session: Session) -> Awaitable[None] | None:
