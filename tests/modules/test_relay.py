@@ -8,11 +8,23 @@ import pytest
 
 from fakes import prosody as fake
 from fakes.prosody import Conversation, Endless, FakeProsody, Held
-from fakes.service import running
+from fakes.service import Running, running
 from fakes.waiting import until
+from prosody_admin.modules.shell import Relay, Relays
 from prosody_admin.net.dispatch import AdminEvent
+from prosody_admin.net.session import Session
 from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
 from prosody_admin.sd.journal import MessageId
+
+
+def relays_of(service: Running) -> dict[Session, Relay]:
+    """Return the relays of a running service, by their sessions."""
+    (hook,) = (
+        hook for hook in service.daemon._events._hooks["admin/repl-input"] if hook.priority < 0
+    )
+    relays = hook.handler.__self__
+    assert isinstance(relays, Relays)
+    return relays._relays
 
 
 async def test_answers_and_output_pass_through(tmp_path: Path) -> None:
@@ -331,3 +343,25 @@ async def test_reloading_the_relay_ends_what_it_has_and_sessions_go_on(tmp_path:
             answer = await client.answer()
             assert answer.result == "Error: the outcome of the command is unknown: closed"
             assert (await client.ask("a()")).result == "OK: a()"
+
+
+async def test_a_result_that_comes_just_as_its_command_is_cancelled_is_dropped(
+    tmp_path: Path,
+) -> None:
+    async with (
+        FakeProsody(tmp_path / "prosody", {"f()": fake.never_answers}) as prosody,
+        running(tmp_path) as service,
+    ):
+        with await service.client() as client:
+            await client.ask("a()")
+            await client.enter("f()")
+            await prosody.wait_for_line(2)
+            (session,) = service.sessions
+            (relay,) = relays_of(service).values()
+            assert session._running is not None
+            assert relay._upstream is not None
+            session._running.cancel()
+            relay._upstream.stanza_received(repl_result("OK: late"))
+            answer = await client.answer()
+            assert answer.result == "Error: the client is gone; the outcome is unknown"
+            assert (await client.ask("b()")).result == "OK: b()"

@@ -182,3 +182,35 @@ async def test_a_stream_error_of_the_peer_is_reported() -> None:
         await client.send_bytes(error)
         assert await client.last_words() == ([], "")
     assert condition(told) == "reset: the peer ended the stream with an error"
+
+
+def last_words(error: StreamError) -> Stanza:
+    return repl_result(f"Error: {error.condition}", error=True)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["malformed", "too late"])
+async def test_an_answer_that_was_given_goes_before_the_last_words(late: bool) -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    told, closer = Told(), DeferredFdCloser()
+    connection = Connection(
+        File.adopt(ours.detach()),
+        Role.SERVER,
+        told,
+        closer=closer,
+        deadlines=PATIENT,
+        limits=DEFAULT_LIMITS,
+        last_words=last_words,
+    )
+    with Client(theirs) as client:
+        await client.open()
+        connection.send(repl_result("OK"))
+        if late:
+            connection._time_out("a test")
+        else:
+            connection.data_received(b"<a></b>")
+        stanzas, failed = await client.last_words()
+        await connection.wait_closed()
+    await closer.wait_closed()
+    assert failed == ("connection-timeout" if late else "not-well-formed")
+    assert stanzas == [repl_result("OK"), repl_result(f"Error: {failed}", error=True)]

@@ -147,6 +147,21 @@ def test_where_root_owns_the_directory_the_status_decides(
         assert Peer(Identity(PID, expected, 1), pidfd).is_what_it_was(str(where)) is same
 
 
+def test_a_process_that_ended_is_gone_even_if_nobody_has_waited_for_it() -> None:
+    with (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process,
+        File.adopt(os.pidfd_open(process.pid)) as pidfd,
+    ):
+        peer = Peer(Identity(process.pid, os.getuid(), 1), pidfd)
+        assert peer.is_what_it_was()
+        assert process.stdin is not None
+        process.stdin.close()
+        os.waitid(os.P_PIDFD, pidfd.fileno(), os.WEXITED | os.WNOWAIT)
+        assert not peer.is_what_it_was(), "it is a zombie"
+        process.wait()
+        assert not peer.is_what_it_was()
+
+
 def test_who_owns_its_directory_is_who_it_was(tmp_path: Path) -> None:
     where = proc(tmp_path)
     owner = os.getuid() or 1000

@@ -132,6 +132,26 @@ async def test_who_reads_no_answer_gets_no_more_of_them(tmp_path: Path) -> None:
             assert session.commands == count
 
 
+@pytest.mark.parametrize("waiting", [2, 3, 7])
+async def test_a_client_that_was_held_back_is_listened_to_again(
+    tmp_path: Path, waiting: int
+) -> None:
+    held = Held()
+    async with (
+        FakeProsody(tmp_path / "prosody", {"held()": held}) as prosody,
+        running(tmp_path, limits={"pending_commands": 2}) as service,
+    ):
+        with await service.client() as client:
+            await client.enter("held()", *["a()"] * waiting)
+            await prosody.wait_for_line()
+            (session,) = service.sessions
+            await until(lambda: not session.connection.transport.reading)
+            held.release.set()
+            for _ in range(1 + waiting):
+                assert not (await client.answer()).failed
+            assert (await client.ask("b()")).result == "OK: b()"
+
+
 # A session alone, served by attendants that misbehave.
 
 

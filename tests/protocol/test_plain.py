@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from prosody_admin.errors import StreamError
 from prosody_admin.protocol import plain
-from prosody_admin.protocol.events import StanzaReceived, StreamOpened
+from prosody_admin.protocol.events import StanzaReceived, StreamClosed, StreamOpened
 from prosody_admin.protocol.expat import Expat
 from prosody_admin.protocol.limits import DEFAULT_LIMITS, Limits
 from prosody_admin.protocol.stanza import XML_NS, Stanza, repl_input, repl_output
-from protocol.wire import HEADER
+from protocol.readers import parsed
+from protocol.wire import CLOSING_TAG, HEADER
 
 PLAIN = [
     b"<repl-input>admin:whoami()</repl-input>",
@@ -137,6 +138,12 @@ def test_what_we_write_is_plain(text: str) -> None:
     for stanza in (repl_input(text, 80, repl=True), repl_output(text, error=True, eol=False)):
         written = stanza.to_bytes()
         assert plain.stanza(bytearray(written), DEFAULT_LIMITS) == (len(written), stanza)
+
+
+def test_the_closing_tag_ends_it_once() -> None:
+    opened, closed = parsed(HEADER + CLOSING_TAG)
+    assert isinstance(opened, StreamOpened)
+    assert closed == StreamClosed()
 
 
 def test_headers() -> None:

@@ -129,7 +129,7 @@ class Connection:
         self._await_peer(deadlines.header, "no stream header")
         if role is Role.CLIENT:
             self._stream.open()
-            self.flush()
+            self._flush()
 
     @property
     def can_send(self) -> bool:
@@ -162,40 +162,29 @@ class Connection:
         return self.transport.release()
 
     def send(self, stanza: Stanza) -> None:
-        """Send `stanza` with the next `flush`; see to it that there is one.
+        """Send `stanza` when the loop comes round, in one piece with all that is sent until then.
 
         Dropped once the stream is closed or lost. Raises StanzaError if it cannot be written as
         XML.
         """
         if self.can_send:
             self._stream.send(stanza)
-
-    def flush_soon(self) -> None:
-        """Flush when the loop comes round, with all that is sent until then."""
-        if not self._flush_due:
-            self._flush_due = True
-            self._loop.call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Send at once, and in one piece, what waits for it."""
-        self._flush_due = False
-        data = self._stream.data_to_send()
-        if data:
-            self._last_sent = self._loop.time()
-            self.transport.write(data)
+            if not self._flush_due:
+                self._flush_due = True
+                self._loop.call_soon(self._flush)
 
     def close(self) -> None:
         """Close the stream in order, then the socket once all is sent. Idempotent."""
         if not self.transport.closing:
             self._stream.close()
-            self.flush()
+            self._flush()
             self.transport.close()
 
     def fail(self, condition: str) -> None:
         """Close the stream with an error (RFC 6120, section 4.9.3). Idempotent."""
         if not self.transport.closing:
             self._stream.fail(condition)
-            self.flush()
+            self._flush()
             self.transport.close()
 
     def abort(self, reason: str) -> None:
@@ -230,7 +219,7 @@ class Connection:
     def data_received(self, data: bytes) -> None:
         """Parse, tell the owner, and watch over a stanza that is only half here."""
         if self._flush_due:
-            self.flush()  # goes before a stream error, and what is said before that
+            self._flush()  # goes before a stream error, and what is said before that
         self._stream.receive_data(data)
         self._tell_owner()
 
@@ -274,7 +263,7 @@ class Connection:
         if isinstance(last, StreamFailed) and not last.by_peer:
             self._say_last_words(last.error)
         if not (self._opened and isinstance(last, StanzaReceived)):
-            self.flush()  # our header, or the stream error, goes before any answer
+            self._flush()  # our header, or the stream error, goes before any answer
         for event in events:
             match event:
                 case StanzaReceived(stanza=stanza):
@@ -298,6 +287,13 @@ class Connection:
         ):
             self._await_peer(self._deadlines.stanza, "half a stanza, and the rest not")
 
+    def _flush(self) -> None:
+        self._flush_due = False
+        data = self._stream.data_to_send()
+        if data:
+            self._last_sent = self._loop.time()
+            self.transport.write(data)
+
     def _await_peer(self, seconds: float | None, missing: str = "") -> None:
         """Fail the stream unless the peer does something in time; None: it did."""
         if self._awaited is not None:
@@ -308,7 +304,7 @@ class Connection:
             self._awaited = self._loop.call_later(seconds, self._time_out, reason)
 
     def _time_out(self, reason: str) -> None:
-        self.flush()
+        self._flush()
         self._error = StreamError("connection-timeout", reason)
         self._say_last_words(self._error)
         self.fail(self._error.condition)
@@ -323,7 +319,7 @@ class Connection:
         due = self._last_sent + self._deadlines.keepalive
         if due <= self._loop.time() and self.can_send:
             self._stream.send_whitespace()
-            self.flush()
+            self._flush()
             due = self._last_sent + self._deadlines.keepalive
         if due <= self._loop.time():
             due = self._loop.time() + KEEPALIVE_RESOLUTION

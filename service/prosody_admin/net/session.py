@@ -157,7 +157,6 @@ class Session:
         self.sent_bytes += len(text) if text.isascii() else len(text.encode())
         self.sent_lines += text.count("\n") + (stanza.get("eol") != "0")
         self.connection.send(stanza)
-        self.connection.flush_soon()
 
     def ask(self, question: Stanza, answered: Answered) -> None:
         """Send `question`; `answered` is called once, with the answer or at the command's end.

@@ -99,7 +99,6 @@ class Upstream:
             raise UpstreamError(self._ended or "the connection is closed")
         self._on_result = on_result
         self.connection.send(command)
-        self.connection.flush()
 
     def pass_on(self) -> None:
         """Pass output on again as it comes, first what came behind the last result."""
@@ -117,7 +116,6 @@ class Upstream:
         self.connection.send(
             repl_requested_input(question.get("id", ""), answer, question.get("type", "password"))
         )
-        self.connection.flush()
 
     def close(self) -> None:
         """End the stream in order; what Prosody has not taken by now is dropped.
