@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from pathlib import Path
+from types import MethodType
 
 import pytest
 
@@ -22,6 +23,7 @@ def relays_of(service: Running) -> dict[Session, Relay]:
     (hook,) = (
         hook for hook in service.daemon._events._hooks["admin/repl-input"] if hook.priority < 0
     )
+    assert isinstance(hook.handler, MethodType)
     relays = hook.handler.__self__
     assert isinstance(relays, Relays)
     return relays._relays
