@@ -283,9 +283,10 @@ async def test_what_waits_for_the_journal_is_judged_again(
             await client.enter("x()")
             await gone.enter("y()")
             await until(lambda: len(service.daemon._dispatcher._unrecorded) == 2)
+            sessions = service.sessions
             gone.vanish()
-            await until(lambda: any(session.is_lost for session in service.sessions))
-            for session in service.sessions:
+            await until(lambda: any(session.is_lost for session in sessions))
+            for session in sessions:
                 if not session.is_lost:
                     session.end(Ending("reset", "a test"))
             service.journal.available = True

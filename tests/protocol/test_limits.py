@@ -66,9 +66,9 @@ def test_names_of_the_header() -> None:
 def test_names_of_stanzas_that_are_over_cost_nothing() -> None:
     parser = Parser()
     list(parser.receive(HEADER))
-    with at_most(megabytes=6, cpu_seconds=10):
+    with at_most(megabytes=2, cpu_seconds=10):
         for attack in (b"<a%d/>", b"<a a%d=''/>", b"<a xmlns:a%d='u'/>", b"<a xmlns='u%d'/>"):
-            for part in parts_of(b"".join(attack % number for number in range(30_000))):
+            for part in parts_of(b"".join(attack % number for number in range(5_000)), 8192):
                 assert all(isinstance(event, StanzaReceived) for event in parser.receive(part))
 
 

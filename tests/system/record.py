@@ -44,13 +44,8 @@ def records(
 
 
 def ours(record: dict[str, str]) -> dict[str, str]:
-    """Return the fields of a record that are the service's own, by their names without prefix.
-
-    Without its number, which depends on all that was recorded before.
-    """
-    fields = {name.removeprefix(PREFIX): record[name] for name in record if name.startswith(PREFIX)}
-    del fields["RECORD"]
-    return fields
+    """Return the fields of a record that are the service's own, by their names without prefix."""
+    return {name.removeprefix(PREFIX): record[name] for name in record if name.startswith(PREFIX)}
 
 
 def answers(machine: Machine, lines: list[str], user: str | None = None) -> list[str]:
