@@ -109,6 +109,7 @@ def test_a_client_that_does_not_read_costs_no_memory(printing: Machine) -> None:
         wait_until(
             lambda: directly(printing, "> return prosody.has_printed").stdout == "Result: true\n",
             "Prosody has printed it all",
+            timeout=60.0,  # all of its own work, on a machine that others use as well
         )
         wait_until(lambda: is_idle(printing, pid), "the service reads no more")
         assert through(printing, "server", "version").returncode == 0
