@@ -17,6 +17,7 @@ from prosody_admin.net.announcing import SessionEvent
 from prosody_admin.net.answers import UNHANDLED
 from prosody_admin.net.attendant import Ending
 from prosody_admin.net.dispatch import AdminEvent
+from prosody_admin.net.transport import HIGH_WATER
 from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
 from prosody_admin.sd.journal import MessageId
 from prosody_admin.shell.lines import Call
@@ -393,3 +394,34 @@ async def test_a_pipelined_line_after_its_own_close_is_answered(tmp_path: Path) 
         f"Error: closed by {session.identity}",
     ]
     assert condition == "undefined-condition"
+
+
+async def test_who_sends_many_commands_at_once_holds_up_nobody(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        with await service.client_of(ALICE) as flooding, await service.client() as other:
+            flood, patient = service.sessions
+            await flooding.enter(*["x()"] * 60)
+            await other.enter("admin:version()")
+            await until(lambda: patient.commands == 1)
+            assert flood.commands < 60, "the other had its turn between"
+            assert not (await other.answer()).failed
+            for _ in range(60):
+                assert (await flooding.answer()).failed
+
+
+async def test_much_output_of_one_turn_does_not_pile_up(tmp_path: Path) -> None:
+    """Several commands of a session may be done before the loop comes round to what they say."""
+    text = "x" * 100_000
+
+    async with running(tmp_path) as service:
+        hook(service, "admin/repl-input", lambda _: [repl_output(text), repl_result("OK")])
+        with await service.client() as client:
+            (session,) = service.sessions
+            await client.enter(*["x()"] * 40)
+            await until(lambda: session.connection.transport.writing_paused)
+            connection = session.connection
+            held = len(connection.transport._waiting) + connection._stream.unsent_bytes
+            assert held < 2 * (len(text) + HIGH_WATER)
+            assert session.commands < 40
+            for _ in range(40):
+                assert (await client.answer()).result == "OK"

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import StreamError
-from prosody_admin.net.transport import READ_BYTES, Transport
+from prosody_admin.net.transport import HIGH_WATER, READ_BYTES, Transport
 from prosody_admin.protocol.limits import Limits
 from prosody_admin.protocol.stanza import Stanza
 from prosody_admin.protocol.stream import (
@@ -172,6 +172,11 @@ class Connection:
             if not self._flush_due:
                 self._flush_due = True
                 self._loop.call_soon(self._flush)
+
+    def flush_much(self) -> None:
+        """Send at once what waits for the loop to come round, if that is much already."""
+        if self._stream.unsent_bytes > HIGH_WATER:
+            self._flush()
 
     def close(self) -> None:
         """Close the stream in order, then the socket once all is sent. Idempotent."""

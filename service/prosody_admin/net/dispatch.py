@@ -24,8 +24,8 @@ from prosody_admin.protocol.stanza import Stanza, repl_result
 from prosody_admin.protocol.structured import REFUSED, failed_result
 from prosody_admin.shell.lines import Line
 
-TURN_COMMANDS = 32
-"""Commands that are begun before the loop comes round: two milliseconds."""
+TURN_COMMANDS = 16
+"""Commands that are begun before the loop comes round: one of each session that a user may have."""
 
 RECORD_SECONDS = 0.1
 """How long a command waits for a journald that has too much to read, before it is refused."""
@@ -63,6 +63,7 @@ class _Command:
     stanza: Stanza
     meaning: Meaning
     verdict: Verdict
+    text: str
     tried_until: float
     started: float = 0.0
     bytes_before: int = 0
@@ -85,6 +86,7 @@ class Dispatcher:
         self._audit = audit
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Session] = []
+        self._turn_due = False
         self._unrecorded: list[_Command] = []  # that are tried again
         self._handing_over = False
         self._journal_answers = True
@@ -113,29 +115,37 @@ class Dispatcher:
         Not before the loop came round: a signal that is here already, which may be a reload's,
         comes first.
         """
-        if not self._waiting:
-            self._loop.call_soon(self._loop.call_soon, self._turn)
         self._waiting.append(session)
+        if not self._turn_due:
+            self._turn_due = True
+            self._loop.call_soon(self._loop.call_soon, self._turn)
 
     def _turn(self) -> None:
-        """Do one command of each session.
+        """Do one command of each session, then the next of each that has more, up to a number.
 
         Nothing is waited for in here, so that neither a reload nor an end can come between the
         verdict and the command.
         """
-        sessions = self._waiting[:TURN_COMMANDS]
-        del self._waiting[:TURN_COMMANDS]
-        if self._waiting:
-            self._loop.call_soon(self._turn)
-        tried_until = self._loop.time() + RECORD_SECONDS
         self._audit.hold()
+        left = TURN_COMMANDS
+        while self._waiting and left > 0:
+            sessions = self._waiting[:left]
+            del self._waiting[:left]
+            left -= len(sessions)
+            self._do_one_of_each(sessions)
+        self._turn_due = bool(self._waiting)
+        if self._turn_due:
+            self._loop.call_soon(self._turn)
+        self._hand_over_soon()
+
+    def _do_one_of_each(self, sessions: Sequence[Session]) -> None:
+        tried_until = self._loop.time() + RECORD_SECONDS
         commands = []
         for session in sessions:
             stanza = session.take()
             if stanza is not None and (command := self._judged(session, stanza, tried_until)):
                 commands.append(command)
         self._begin(commands)
-        self._hand_over_soon()
 
     def _try_again(self) -> None:
         """Judge anew the commands whose start was not recorded, and go on with them."""
@@ -168,8 +178,8 @@ class Dispatcher:
         try:
             judgement = self._judge.judge(session, stanza)
             if judgement.refusal is None:
-                meaning, verdict = judgement.meaning, judgement.verdict
-                return _Command(session, stanza, meaning, verdict, tried_until)
+                meaning, verdict, text = judgement.meaning, judgement.verdict, judgement.text
+                return _Command(session, stanza, meaning, verdict, text, tried_until)
             self._refuse(session, judgement.meaning, judgement.refusal)
             if session.refusal:
                 session.end(Ending("resource-constraint", session.refusal))
@@ -216,7 +226,7 @@ class Dispatcher:
         session, meaning = command.session, command.meaning
         command.started = self._loop.time()
         command.bytes_before, command.lines_before = session.sent_bytes, session.sent_lines
-        event = AdminEvent(session, command.stanza, meaning.request.line, meaning.text)
+        event = AdminEvent(session, command.stanza, meaning.request.line, command.text)
         try:
             result = self._events.begin(meaning.request.event, event)
             if inspect.isawaitable(result):

@@ -14,11 +14,15 @@ from prosody_admin.shell.lines import Call
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a stanza means, and why it is not dispatched, or None: then it is allowed."""
+    """What a stanza means, and why it is not dispatched, or None: then it is allowed.
+
+    `text` is for the handler, see `Meanings.text_of`; of what is refused there is none.
+    """
 
     meaning: Meaning
     verdict: Verdict
     refusal: Refusal | None
+    text: str
 
 
 class Judge:
@@ -33,7 +37,8 @@ class Judge:
         meaning = self._meanings.of(stanza)
         verdict = self._verdict(session, meaning)
         refusal = _refusal(session, stanza) or _denial(verdict) or _absence(session)
-        return Judgement(meaning, verdict, refusal)
+        text = self._meanings.text_of(meaning, stanza) if refusal is None else ""
+        return Judgement(meaning, verdict, refusal, text)
 
     def withdrawal(self, session: Session, meaning: Meaning) -> Refusal | None:
         """Return why what its session was allowed by another policy has to end now, or None.

@@ -21,21 +21,19 @@ REMEMBERED_CHARACTERS = 200
 """The longest text of which the meaning is kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Meaning:
-    """The request of a stanza, the account of it, and what a handler gets as text.
+    """The request of a stanza, and the account of it; `record` is that as it stands in a record.
 
-    That is the line written anew, or as it came where it is raw Lua, which somebody has to be
-    expressly allowed; of any other stanza it is the text. `record` is the account as it stands in
-    a record. `repeatable` says that it is short and has nothing in it that the record must not
-    show, so that it may be kept.
+    `repeatable` says that it is short and has nothing in it that the record must not show, so that
+    it may be kept. `text` is what `Meanings.text_of` returns, once it was asked for.
     """
 
     request: Request
     account: Account
-    text: str
     record: bytes
     repeatable: bool
+    text: str | None = None
 
 
 class Meanings:
@@ -62,15 +60,27 @@ class Meanings:
                 self._lines[text] = meaning
         return meaning
 
+    def text_of(self, meaning: Meaning, stanza: Stanza) -> str:
+        """Return the text that a handler gets with `stanza`, which `meaning` is of.
+
+        That is the line written anew, or as it came where it is raw Lua, which somebody has to be
+        expressly allowed; of any other stanza it is the text.
+        """
+        if meaning.text is None:
+            line = meaning.request.line
+            if line is None or isinstance(line, RawLua):
+                meaning.text = stanza.text
+            else:
+                meaning.text = canonical(line, self._catalogue)
+        return meaning.text
+
     def _found(self, stanza: Stanza) -> Meaning:
         text = stanza.text
         line = parse(text, self._catalogue) if has_line(stanza) else None
         request = Request(event_name(stanza), line)
-        if line is not None and not isinstance(line, RawLua):
-            text = canonical(line, self._catalogue)
         account = account_of(request, self._catalogue)
         repeatable = len(text) <= REMEMBERED_CHARACTERS and not _has_secrets(account)
-        return Meaning(request, account, text, _encoded(account), repeatable)
+        return Meaning(request, account, _encoded(account), repeatable)
 
 
 def has_line(stanza: Stanza) -> bool:

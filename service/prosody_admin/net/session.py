@@ -234,6 +234,7 @@ class Session:
 
     def take(self) -> Stanza | None:
         """Take the command that waits; None if the client is gone, or has enough to read."""
+        self.connection.flush_much()
         if not self._pending or self.connection.transport.writing_paused:
             self._busy = False
             self._go_on()

@@ -174,6 +174,11 @@ class Stream:
         events, self._events = self._events, []
         return events
 
+    @property
+    def unsent_bytes(self) -> int:
+        """How many bytes `data_to_send` would return."""
+        return len(self._output)
+
     def data_to_send(self) -> bytes:
         """Return the bytes to be sent since the last call, and forget them."""
         data = bytes(self._output)
