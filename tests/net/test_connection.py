@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -47,7 +47,9 @@ class Told:
 
 
 @asynccontextmanager
-async def connected(deadlines: Deadlines) -> AsyncIterator[tuple[Connection, Told, Client]]:
+async def connected(
+    deadlines: Deadlines, last_words: Callable[[StreamError], Stanza] | None = None
+) -> AsyncIterator[tuple[Connection, Told, Client]]:
     """A server's connection and its client; expects the end of the connection."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
@@ -59,6 +61,7 @@ async def connected(deadlines: Deadlines) -> AsyncIterator[tuple[Connection, Tol
         closer=closer,
         deadlines=deadlines,
         limits=DEFAULT_LIMITS,
+        last_words=last_words,
     )
     with Client(theirs) as client:
         yield connection, told, client
@@ -190,19 +193,7 @@ def last_words(error: StreamError) -> Stanza:
 
 @pytest.mark.parametrize("late", [False, True], ids=["malformed", "too late"])
 async def test_an_answer_that_was_given_goes_before_the_last_words(late: bool) -> None:
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    told, closer = Told(), DeferredFdCloser()
-    connection = Connection(
-        File.adopt(ours.detach()),
-        Role.SERVER,
-        told,
-        closer=closer,
-        deadlines=PATIENT,
-        limits=DEFAULT_LIMITS,
-        last_words=last_words,
-    )
-    with Client(theirs) as client:
+    async with connected(PATIENT, last_words) as (connection, _, client):
         await client.open()
         connection.send(repl_result("OK"))
         if late:
@@ -210,7 +201,5 @@ async def test_an_answer_that_was_given_goes_before_the_last_words(late: bool) -
         else:
             connection.data_received(b"<a></b>")
         stanzas, failed = await client.last_words()
-        await connection.wait_closed()
-    await closer.wait_closed()
     assert failed == ("connection-timeout" if late else "not-well-formed")
     assert stanzas == [repl_result("OK"), repl_result(f"Error: {failed}", error=True)]
