@@ -425,3 +425,22 @@ async def test_much_output_of_one_turn_does_not_pile_up(tmp_path: Path) -> None:
             assert session.commands < 40
             for _ in range(40):
                 assert (await client.answer()).result == "OK"
+
+
+@pytest.mark.parametrize("fails", ["commands_started", "command_finished"])
+async def test_a_record_that_fails_ends_its_session_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    def wrong(*_: object) -> None:
+        raise LookupError
+
+    async with running(tmp_path) as service:
+        with await service.client() as client, await service.client() as other:
+            with monkeypatch.context() as patched:
+                patched.setattr(service.daemon._audit, fails, wrong)
+                await client.enter("admin:version()")
+                stanzas, condition = await client.last_words()
+            assert stanzas[-1].text.startswith("Error: internal error (session ")
+            assert condition == "internal-server-error"
+            assert not (await other.ask("admin:version()")).failed
+    assert any("LookupError" in record.message for record in service.journal.records)

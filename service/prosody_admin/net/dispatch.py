@@ -196,15 +196,19 @@ class Dispatcher:
         """
         if not commands:
             return
-        recorded, unrecorded = self._audit.commands_started(
-            [(command.session, command.meaning, command.verdict) for command in commands]
-        )
+        try:
+            recorded, unrecorded = self._audit.commands_started(
+                [(command.session, command.meaning, command.verdict) for command in commands]
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody is left waiting
+            for command in commands:
+                _fail(command, error)
+            return
         for command in commands[:recorded]:
             try:
                 self._run(command)
             except Exception as error:  # noqa: BLE001 - as above
-                command.session.fail(error)
-                command.session.done()
+                _fail(command, error)
         if recorded:
             self._journal_answers = True
         now = self._loop.time()
@@ -291,6 +295,11 @@ class Dispatcher:
                 sent_lines=session.sent_lines - command.lines_before,
             ),
         )
+
+
+def _fail(command: _Command, error: Exception) -> None:
+    command.session.fail(error)
+    command.session.done()
 
 
 def _why_cancelled(command: _Command) -> str:
