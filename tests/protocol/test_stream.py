@@ -196,3 +196,12 @@ def test_whoever_speaks_first_the_stream_is_open_after_both_headers(role: Role) 
         theirs_first.open()
     assert ours_first.state is theirs_first.state is State.OPEN
     assert ours_first.data_to_send() == theirs_first.data_to_send() == HEADER
+
+
+def test_what_waits_to_be_sent_is_counted() -> None:
+    server = open_server()
+    assert server.unsent_bytes == 0
+    server.send(repl_result("OK"))
+    assert server.unsent_bytes == len(repl_result("OK").to_bytes())
+    server.data_to_send()
+    assert server.unsent_bytes == 0
