@@ -180,6 +180,29 @@ def test_records_are_counted_and_nothing_else(journal: NativeJournal, journald: 
     assert [found.get(RECORD) for found in journald.records()] == ["1", None, "2"]
 
 
+def test_what_waited_goes_in_parts_while_records_are_held(
+    journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "RECORDS_AT_ONCE", 3)
+    monkeypatch.setattr(native, "HELD_RECORDS", 1)
+    fill(journal)
+    for number in range(8):
+        journal.log(f"{number}")
+    journald.records()
+    journal.hold()
+    for _ in range(4):
+        with pytest.raises(JournalUnavailableError):
+            record(journal, "refused")
+        journal.hold()
+        journal.log("refused")
+    assert journald.messages() == ["0", "1", "2"]
+    assert not journal.flush()
+    assert journald.messages() == ["3", "4", "5"]
+    while not journal.flush():
+        pass
+    assert journald.messages() == ["6", "7", *["refused"] * 4]
+
+
 class TestJournaldHangs:
     def test_what_is_dropped_has_a_number_what_is_refused_has_none(
         self, journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch

@@ -34,7 +34,8 @@ QUEUE_BYTES = 1024 * 1024
 """Bytes of records that wait for journald at most, however few they are."""
 
 RECORDS_AT_ONCE = 128
-"""Records that one call sends at most of those that wait: it takes 1 ms of the loop's time."""
+"""Records of those that wait that one call sends at most, and all calls from a `hold` to its
+`flush` together: it takes 1 ms of the loop's time."""
 
 HELD_RECORDS = 32
 """Records that are held at most: their time is when journald gets them."""
@@ -69,6 +70,7 @@ class NativeJournal(Journal):
         self._queued_bytes = 0
         self._sending = False
         self._holding = False
+        self._may_send = RECORDS_AT_ONCE  # of those that wait, while records are held
         self._gap = 0  # of the dropped ones, those that no record tells about yet
         # By session, the first and the last command that they were of. All between are missing as
         # well: a session's commands are recorded in their order, and a gap has no record in it.
@@ -109,7 +111,9 @@ class NativeJournal(Journal):
 
     def hold(self) -> None:
         """See Journal."""
-        self._holding = True
+        if not self._holding:
+            self._holding = True
+            self._may_send = RECORDS_AT_ONCE
 
     def flush(self) -> bool:
         """See Journal."""
@@ -164,13 +168,14 @@ class NativeJournal(Journal):
 
         Raises OSError when journald takes no more, and after RECORDS_AT_ONCE.
         """
-        sent = 0
+        if not self._holding:
+            self._may_send = RECORDS_AT_ONCE
         while self._queue:
-            if sent >= RECORDS_AT_ONCE:
+            if not self._may_send:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            self._may_send -= 1
             self._send(self._queue[0])
             self._queued_bytes -= len(self._queue.popleft())
-            sent += 1
         if gap := self._gap:
             message = f"{gap} records were lost here: journald did not take them"
             missing = " ".join(
