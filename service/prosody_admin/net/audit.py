@@ -68,9 +68,9 @@ class Audit:
         """See Journal."""
         self._journal.hold()
 
-    def flush(self) -> None:
+    def flush(self) -> bool:
         """See Journal."""
-        self._journal.flush()
+        return self._journal.flush()
 
     def session_opened(self, session: Session) -> None:
         """Record that a client opened its stream."""

@@ -90,6 +90,7 @@ class Dispatcher:
         self._unrecorded: list[_Command] = []  # that are tried again
         self._handing_over = False
         self._journal_answers = True
+        self._records_wait = False
         self._running: dict[Session, _Command] = {}
 
     def enforce(self, policy: Policy) -> None:
@@ -118,7 +119,7 @@ class Dispatcher:
         self._waiting.append(session)
         if not self._turn_due:
             self._turn_due = True
-            self._loop.call_soon(self._loop.call_soon, self._turn)
+            self._loop.call_soon(self._turn_soon)
 
     def _turn(self) -> None:
         """Do one command of each session, then the next of each that has more, up to a number.
@@ -135,8 +136,15 @@ class Dispatcher:
             self._do_one_of_each(sessions)
         self._turn_due = bool(self._waiting)
         if self._turn_due:
-            self._loop.call_soon(self._turn)
+            self._turn_soon()
         self._hand_over_soon()
+
+    def _turn_soon(self) -> None:
+        """Have a turn next, or in a moment while records wait: refusals must not drown them."""
+        if self._records_wait:
+            self._loop.call_later(RECORD_RETRY_SECONDS, self._turn)
+        else:
+            self._loop.call_soon(self._turn)
 
     def _do_one_of_each(self, sessions: Sequence[Session]) -> None:
         tried_until = self._loop.time() + RECORD_SECONDS
@@ -171,7 +179,7 @@ class Dispatcher:
 
     def _hand_over(self) -> None:
         self._handing_over = False
-        self._audit.flush()
+        self._records_wait = not self._audit.flush()
 
     def _judged(self, session: Session, stanza: Stanza, tried_until: float) -> _Command | None:
         """Return the command if it may run, else answer it."""
