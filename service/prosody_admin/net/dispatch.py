@@ -74,9 +74,9 @@ class _Command:
 class Dispatcher:
     """The attendant of every session: authorise, record, dispatch, answer, record.
 
-    Whenever the loop comes round, one command of each session that has one is judged. The starts
-    of those that are allowed are recorded together, then they run: the record costs little when
-    there are many, and every record of a start is handed over before its command runs.
+    Whenever the loop comes round, commands are judged, in rounds of one of each session that has
+    any. The starts of those of a round that are allowed are recorded together, then they run: the
+    record costs little when there are many, and each is handed over before its command runs.
     """
 
     def __init__(self, events: Events, policy: Policy, audit: Audit) -> None:
