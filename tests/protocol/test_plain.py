@@ -11,9 +11,10 @@ from prosody_admin.protocol import plain
 from prosody_admin.protocol.events import StanzaReceived, StreamClosed, StreamOpened
 from prosody_admin.protocol.expat import Expat
 from prosody_admin.protocol.limits import DEFAULT_LIMITS, Limits
+from prosody_admin.protocol.parser import Parser
 from prosody_admin.protocol.stanza import XML_NS, Stanza, repl_input, repl_output
-from protocol.readers import parsed
-from protocol.wire import CLOSING_TAG, HEADER
+from protocol.readers import fed, parsed
+from protocol.wire import CLOSING_TAG, HEADER, single_bytes
 
 PLAIN = [
     b"<repl-input>admin:whoami()</repl-input>",
@@ -39,6 +40,8 @@ UNUSUAL = [
     b"<repl-input repl='1' repl='1'/>",
     b"<repl-input repl='&lt;'/>",
     b"<repl-input repl='<'/>",
+    b"<repl-input type='a' id='/>",  # gh-106052
+    b"<repl-input type='a' id='>text</repl-input>",
     b"<repl-input repl='\t'/>",
     b"<repl-input repl='\xc3\xbc'/>",
     b"<repl-input><a/></repl-input>",
@@ -50,6 +53,8 @@ UNUSUAL = [
     b"<repl-input>&#65;</repl-input>",
     b"<repl-input>&other;</repl-input>",
     b"<repl-input>a & b</repl-input>",
+    b"<repl-input>a &am</repl-input>",
+    b"<repl-input>&lt</repl-input>",
     b"<repl-input>\xff</repl-input>",
     b"<repl-input>\xc3</repl-input>",
     b"<repl-input>\xed\xa0\x80</repl-input>",
@@ -140,6 +145,52 @@ def test_what_we_write_is_plain(text: str) -> None:
         assert plain.stanza(bytearray(written), DEFAULT_LIMITS) == (len(written), stanza)
 
 
+@pytest.mark.parametrize("data", PLAIN)
+def test_what_is_begun_is_waited_for(data: bytes) -> None:
+    first_tag = data.index(b">", data.rindex(b"'") if b"'" in data else 0) + 1
+    for end in range(len(data) + 1):
+        begun = plain.is_begun(bytearray(data[:end]), DEFAULT_LIMITS)
+        assert begun is (first_tag <= end < len(data) and data[first_tag - 2 : first_tag] != b"/>")
+
+
+@pytest.mark.parametrize(
+    ("too_small", "enough"),
+    [
+        ({"tag_bytes": 33}, {"tag_bytes": 34}),
+        ({"stanza_bytes": 33}, {"stanza_bytes": 34}),
+        ({"attributes": 1}, {"attributes": 2}),
+        ({"names": 2}, {"names": 3}),
+    ],
+)
+def test_what_is_waited_for_has_limits(too_small: dict[str, int], enough: dict[str, int]) -> None:
+    data = bytearray(b"<repl-input width='' repl=''>four<")
+    assert not plain.is_begun(data, replace(DEFAULT_LIMITS, **too_small))
+    assert plain.is_begun(data, replace(DEFAULT_LIMITS, **enough))
+
+
+def byte_by_byte(header: bytes, data: bytes) -> list[tuple[int, object]]:
+    """Return what comes of the data behind a header, and with which byte."""
+    parser = Parser()
+    fed(parser, [header])
+    found: list[tuple[int, object]] = []
+    try:
+        for number, byte in enumerate(single_bytes(data)):
+            found += [(number, event) for event in parser.receive(byte)]
+    except StreamError as error:
+        found.append((number, (error.condition, error.reason)))
+    return found
+
+
+@settings(max_examples=1000, deadline=None)
+@given(nearly_plain(), st.sampled_from([b"", b"<", b"<repl-input/>", b"text"]))
+@example(b"<repl-input>&other;</repl-input>", b"")
+@example(b"<repl-input>]]></repl-input>", b"")
+@example(b"<repl-request-input type='password' id='/>'/>", b"")
+def test_what_is_waited_for_ends_as_without(data: bytes, more: bytes) -> None:
+    never_plain = HEADER.replace(b" ", b"  ", 1)
+    assert byte_by_byte(HEADER, data + more) == byte_by_byte(never_plain, data + more)
+
+
 def test_the_closing_tag_ends_it_once() -> None:
     opened, closed = parsed(HEADER + CLOSING_TAG)
     assert isinstance(opened, StreamOpened)
@@ -166,6 +217,7 @@ def test_headers() -> None:
         HEADER.replace(b" id=''", b" id='' id=''"),
         HEADER.replace(b" id=''", b" to=''"),
         HEADER.replace(b" id=''", b" id='&lt;'"),
+        HEADER.replace(b" id=''", b" id='"),
         HEADER.replace(b"version='1.0'", b"version='1.1'"),
         HEADER[:-1] + b"/>",
     ],

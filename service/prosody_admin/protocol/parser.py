@@ -58,6 +58,8 @@ class Parser:
                 if (event := self._next_plain()) is not None:
                     yield event
                     continue
+                if self._plain and plain.is_begun(self._scanner.held, self._limits):
+                    break
                 self._check_between_stanzas()
             piece = self._scanner.next_piece()
             self._check_size(len(self._scanner) if piece is None else len(piece))

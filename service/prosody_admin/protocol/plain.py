@@ -15,6 +15,9 @@ import re
 from prosody_admin.protocol.limits import Limits
 from prosody_admin.protocol.stanza import ADMIN_NS, STREAMS_NS, XML_NS, Stanza
 
+# A possessive quantifier stands behind one character class only: behind a group, a Python before
+# 3.11.5 goes on from where the last attempt failed, in the middle of an attribute (gh-106052).
+
 # Without references, without what an attribute's normalisation (XML 1.0, section 3.3.3) changes,
 # and without bytes that would have to be UTF-8.
 _VALUE = rb"'([^'<&\x00-\x1f\x7f-\xff]*+)'"
@@ -24,15 +27,20 @@ _ATTRIBUTE = re.compile(rb" ([a-z:]++)=" + _VALUE)
 _HEADER = re.compile(
     rb"<\?xml version='1\.0'\?><stream:stream((?: (?:xmlns|xmlns:stream|xml:lang|id)="
     + _VALUE.replace(b"(", b"(?:")
-    + rb")*+)>"
+    + rb")*)>"
 )
 
-_STANZA = re.compile(
+_OPENING = (
     rb"<(repl-(?:input|output|result|request-input|requested-input))"
-    rb"((?: (?:width|repl|type|id|eol|status)=" + _VALUE.replace(b"(", b"(?:") + rb")*+)"
-    # A carriage return would become a newline; "]]>" is looked for afterwards.
-    rb"(?:/>|>((?:[^<&\x00-\x08\x0b-\x1f]++|&(?:amp|lt|gt|apos|quot);)*+)</\1>)"
+    rb"((?: (?:width|repl|type|id|eol|status)=" + _VALUE.replace(b"(", b"(?:") + rb")*)"
 )
+
+# A carriage return would become a newline; "]]>" and "&" are looked for afterwards.
+_STANZA = re.compile(_OPENING + rb"(?:/>|>([^<\x00-\x08\x0b-\x1f]*+)</\1>)")
+
+_REFERENCE = re.compile(rb"&(?:amp|lt|gt|apos|quot);")
+
+_OPENING_AND_TEXT = re.compile(_OPENING + rb">[^<]*+")
 
 _NAMESPACES = {"xmlns": ADMIN_NS, "xmlns:stream": STREAMS_NS}
 
@@ -91,6 +99,25 @@ def stanza(data: bytearray, limits: Limits) -> tuple[int, Stanza] | None:
     return found.end(), Stanza(name.decode("ascii"), attributes, text)
 
 
+def is_begun(data: bytearray, limits: Limits) -> bool:
+    """Return whether a stanza at the beginning of `data` may be plain once the rest is here.
+
+    Then there is no hurry: expat would find nothing before its end either. What is longer than a
+    tag may be is not waited for, because all of it is read again when more of it arrives.
+    """
+    if len(data) > min(limits.tag_bytes, limits.stanza_bytes):
+        return False
+    found = _OPENING_AND_TEXT.match(data)
+    if found is None:
+        return False
+    name, written = found.groups()
+    attributes = _attributes(written)
+    if attributes is None or len(attributes) > min(limits.attributes, limits.names - 1):
+        return False
+    closing_tag, rest = b"</%s>" % name, data[found.end() :]
+    return rest != closing_tag and closing_tag.startswith(rest)
+
+
 def _attributes(written: bytes) -> dict[str, str] | None:
     """Return attributes by their names; None if one of them stands there twice."""
     found = _ATTRIBUTE.findall(written)
@@ -109,6 +136,8 @@ def _text(content: bytes) -> str | None:
     if not content.isascii() and ("\ufffe" in text or "\uffff" in text):
         return None
     if "&" in text:
+        if len(_REFERENCE.findall(content)) < text.count("&"):
+            return None
         text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&apos;", "'")
         text = text.replace("&quot;", '"').replace("&amp;", "&")  # last, for it makes new ones
     return text
