@@ -13,8 +13,8 @@ SETTINGS = "/etc/systemd/journald.conf.d/50-test.conf"
 SETTINGS_OF_A_SMALL_DISK = """
 [Journal]
 Storage={storage}
-SystemMaxUse=20M
-RuntimeMaxUse=20M
+SystemMaxUse=16M
+RuntimeMaxUse=16M
 """
 """By default files take a tenth of their file system: too few records to count them afterwards."""
 
@@ -35,9 +35,12 @@ done
 """
 
 FILL_SLOWLY = """
-while dd if=/dev/zero bs=64k count=1 status=none; do sleep 0.01; done >>"$1/slow-filler"
+free=$(df --block-size=1 --output=avail "$1" | tail --lines=1)
+fallocate --length=$((free - 5 * 1024 * 1024)) "$1/quick-filler"
+while dd if=/dev/zero bs=16k count=1 status=none; do sleep 0.01; done >>"$1/slow-filler"
 """
-"""4 MiB a second: what a busy machine may write, and many looks of the service on the way."""
+"""The last 5 MiB at 1 MiB a second: many looks of the service on the way, and on a busy machine
+journald may lag by half a second, with what it was sent while there was room."""
 
 EMPTY = """
 for directory; do rm --force "$directory"/*filler "$directory/last-blocks"; done

@@ -55,6 +55,11 @@ def answers(machine: Machine, lines: list[str], user: str | None = None) -> list
     return [text.strip() for text, _ in json.loads(sent.stdout)]
 
 
+def runs(machine: Machine) -> bool:
+    """Return whether a command runs, now."""
+    return answers(machine, ["admin:version()"])[0].startswith("OK: ")
+
+
 COMMAND_OF_AN_OPERATOR = """
 test ! -e /proc/self/loginuid || echo 0 >/proc/self/loginuid
 exec setpriv --reuid=helpdesk --regid=helpdesk --init-groups -- sh -c 'echo $$; exec "$@"' sh "$@"
