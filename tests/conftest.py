@@ -40,6 +40,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def pytest_collection_finish() -> None:
+    """Take all that is there before the first test out of what each test is searched for."""
+    gc.collect()
+    gc.freeze()
+
+
 def open_descriptors() -> dict[str, str]:
     """Return what each open descriptor of this process points to, by its number."""
     links = {}
