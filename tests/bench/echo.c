@@ -1,7 +1,8 @@
 /* echo: an admin socket that does nothing but answer, to show how fast the load generator can be.
  *
- * echo SOCKET: what a client sends first gets a stream header; each stanza after it a result. A client
- * has one command in flight, so what is read at once is one stanza.
+ * echo SOCKET [JOURNAL]: what a client sends first gets a stream header; each stanza after it a result.
+ * A client has one command in flight, so what is read at once is one stanza. With JOURNAL, two records
+ * go there before each result, as long as the service's: what no server that keeps a record can beat.
  */
 #define _GNU_SOURCE
 #include "checked.h"
@@ -15,7 +16,21 @@ static const char HEADER[] = "<?xml version='1.0'?><stream:stream "
 			     "xmlns='xmpp:prosody.im/admin'>";
 static const char RESULT[] = "<repl-result>OK: 1</repl-result>";
 
+enum { RECORDS = 2, RECORD_BYTES = 640 };
+
 static char opened[CLIENTS_MAX];
+
+static int journal = -1;
+static struct sockaddr_un journal_address;
+
+static void leave_records(void)
+{
+	static const char record[RECORD_BYTES];
+	for (int number = 0; number < RECORDS && journal >= 0; number++)
+		checked(sendto(journal, record, sizeof record, 0, (struct sockaddr *)&journal_address,
+			       sizeof journal_address),
+			"sendto");
+}
 
 static void serve(int fd)
 {
@@ -29,6 +44,8 @@ static void serve(int fd)
 	if (data[size - 1] != '>') /* the rest is still to come */
 		return;
 	const char *answer = opened[fd] ? RESULT : HEADER;
+	if (opened[fd])
+		leave_records();
 	if (send(fd, answer, strlen(answer), MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
 		err(1, "send");
 	opened[fd] = 1;
@@ -36,8 +53,12 @@ static void serve(int fd)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2)
-		errx(2, "usage: echo SOCKET");
+	if (argc != 2 && argc != 3)
+		errx(2, "usage: echo SOCKET [JOURNAL]");
+	if (argc == 3) {
+		journal = checked(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "socket");
+		journal_address = address_of(argv[2]);
+	}
 	int listening = bound(argv[1], SOCK_STREAM);
 	int poller = (int)checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = listening};

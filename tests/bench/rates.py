@@ -53,17 +53,22 @@ def rate_figure(
     measure: str,
     ours: list[Sample],
     theirs: list[Sample],
-    least: float,
+    least: float | None,
     *,
     against: str,
     goal: str = "",
     met: bool | None = None,
     note: str = "",
 ) -> Figure:
-    """Compare the rates of two servers; `against` says what the other one is."""
+    """Compare the rates of two servers; `against` says what the other one is.
+
+    `least` is the goal for their ratio, None without one.
+    """
     our_rate, their_rate = (middle(samples, _rate) for samples in (ours, theirs))
     processor = [middle(samples, lambda sample: sample.processor[0]) for samples in (ours, theirs)]
     busy = max(sample.busy for sample in (*ours, *theirs))
+    if met is None:
+        met = least is None or our_rate >= least * their_rate
     notes = [
         f"against {against}",
         f"rounds within {spread(ours, _rate)} and {spread(theirs, _rate)}",
@@ -76,8 +81,8 @@ def rate_figure(
         their_rate,
         "/s",
         our_rate / their_rate,
-        goal or f">= {least:g} x",
-        our_rate >= least * their_rate if met is None else met,
+        goal or ("" if least is None else f">= {least:g} x"),
+        met,
         processor[0],
         processor[1],
         ", ".join(notes + ([note] if note else [])),
@@ -202,4 +207,29 @@ def head_room(suite: Suite) -> Figure:
         )
     return rate_figure(
         "load generator itself", ours, theirs, 4, against="Prosody; ours is an echo server in C"
+    )
+
+
+def recorded_in_c(suite: Suite) -> list[Figure]:
+    """A server in C that only leaves two records and answers: what nobody who records can beat."""
+    return [_recorded_in_c(suite, active) for active in (MANY, 1)]
+
+
+def _recorded_in_c(suite: Suite, active: int) -> Figure:
+    with (
+        suite.place.sink() as (directory, sink),
+        suite.place.echo(directory) as echo,
+        suite.place.prosody() as prosody,
+    ):
+        ours, theirs = by_turns(
+            suite.rounds,
+            lambda: load(suite.place, echo, THERE, active=active, seconds=suite.seconds, sink=sink),
+            lambda: load(suite.place, prosody, THERE, active=active, seconds=suite.seconds),
+        )
+    return rate_figure(
+        f"recorded in C, {active} at a time",
+        ours,
+        theirs,
+        None,
+        against="Prosody's server:version(); ours is a server in C",
     )

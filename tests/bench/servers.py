@@ -144,7 +144,7 @@ class Place:
     def sink(self) -> Iterator[tuple[Path, Sink]]:
         """A sink that takes every record, and the directory to mount at /run."""
         directory = self.new_directory()
-        place = directory / "systemd" / "journal" / "socket"
+        place = _records_of(directory)
         place.parent.mkdir(parents=True)
         # As journald would have it, with room: without, the service refuses commands.
         machine = Path("/etc/machine-id").read_text(encoding="ascii").strip()
@@ -159,9 +159,10 @@ class Place:
             yield directory, Sink(running)
 
     @contextmanager
-    def echo(self) -> Iterator[Server]:
-        """A server that does nothing but answer."""
-        yield from self._program("echo")
+    def echo(self, sink_directory: Path | None = None) -> Iterator[Server]:
+        """A server that does nothing but answer, and leave records if there is a sink."""
+        records = [] if sink_directory is None else [_records_of(sink_directory)]
+        yield from self._program("echo", *records)
 
     @contextmanager
     def pump(self, upstream: Server) -> Iterator[Server]:
@@ -174,6 +175,10 @@ class Place:
         command: Command = [*becoming(self.account), self.directory / name, place, *arguments]
         with process(command, directory / f"{name}.log") as running:
             yield answering(Server(place, running))
+
+
+def _records_of(sink_directory: Path) -> Path:
+    return sink_directory / "systemd" / "journal" / "socket"
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import pytest
 
 from fakes.journald import parse
 from prosody_admin.records import MessageId
-from prosody_admin.sd.entries import decode, encode, entry
+from prosody_admin.sd.entries import decode, encode, encode_numbers, entry
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,13 @@ def test_a_name_that_journald_would_drop_is_a_mistake(name: str) -> None:
 
 def test_the_longest_name() -> None:
     assert max(map(len, decode(encode({"X" * 50: "x"})))) == 64
+
+
+def test_numbers_are_fields_like_others() -> None:
+    for numbers in ({"A": 0}, {"A": 1, "B": -2}, {"B": 3, "A": 1 << 70}):
+        assert encode_numbers(**numbers) == encode(numbers)
+    with pytest.raises(ValueError, match="expected upper-case ASCII letters"):
+        encode_numbers(lower=1)
 
 
 def test_no_field_of_ours_replaces_one_that_every_record_has() -> None:

@@ -117,9 +117,14 @@ def test_a_lone_surrogate_is_escaped(journal: NativeJournal, journald: Journald)
     assert journald.records()[0]["PROSODY_ADMIN_UNIT"] == "odd\\udcff.service"
 
 
+@pytest.mark.parametrize("another", [False, True])
 def test_what_is_too_large_comes_as_a_sealed_memfd(
-    journal: NativeJournal, journald: Journald
+    journal: NativeJournal, journald: Journald, another: bool
 ) -> None:
+    if another:
+        record(journal, "to the first")
+        journald.stop()
+        journald.start()
     line = "x" * LARGER_THAN_A_DATAGRAM
     record(journal, "command started", LINE=line)
     numbers = array.array("i", [-1])

@@ -1,21 +1,25 @@
 """What is recorded of sessions and commands: the one place that turns them into fields."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from syslog import LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING
 
 from prosody_admin.access.policy import Verdict
-from prosody_admin.access.record import Account
 from prosody_admin.errors import JournalUnavailableError
 from prosody_admin.net.meaning import Meaning
 from prosody_admin.net.session import Session
-from prosody_admin.sd.journal import Journal, MessageId, encode, entry
+from prosody_admin.sd.journal import Journal, MessageId, encode, encode_numbers, entry
 
 UNRECORDED = "refused, it cannot be recorded now"
 """What is said of a command whose start cannot be handed to the journal."""
 
 ERROR_CHARACTERS = 1000
 """The longest text of an error in the record."""
+
+
+REMEMBERED = 256
+"""Records of commands of which the part that does not change from run to run is kept, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Audit:
             f"Session {session.id} opened by {session.identity}",
             LOG_INFO,
             MessageId.SESSION_OPENED,
-            _session_fields(session),
+            _told_of(session)[1],
         )
 
     def session_refused(self, session: Session) -> None:
@@ -87,7 +91,7 @@ class Audit:
             f"Session {session.id} of {session.identity} refused: {session.refusal}",
             LOG_WARNING,
             MessageId.SESSION_REFUSED,
-            _session_fields(session),
+            _told_of(session)[1],
             ERROR=session.refusal,
         )
 
@@ -98,7 +102,7 @@ class Audit:
                 f"Session {session.id} of {session.identity}: stream error {error}",
                 LOG_WARNING,
                 MessageId.STREAM_ERROR,
-                _session_fields(session),
+                _told_of(session)[1],
                 CONDITION=error.condition,
                 ERROR=error.reason,
             )
@@ -109,7 +113,7 @@ class Audit:
             + (f": {reason}" if reason else ""),
             LOG_INFO,
             MessageId.SESSION_CLOSED,
-            _session_fields(session),
+            _told_of(session)[1],
             COMMANDS=session.commands,
             DURATION_USEC=round(seconds * 1_000_000),
         )
@@ -120,7 +124,7 @@ class Audit:
             f"Session {session.id} of {session.identity} is kept for the next process",
             LOG_INFO,
             MessageId.SESSION_KEPT,
-            _session_fields(session),
+            _told_of(session)[1],
             COMMANDS=session.commands,
         )
 
@@ -130,7 +134,7 @@ class Audit:
             f"Session {session.id} of {session.identity} goes on",
             LOG_INFO,
             MessageId.SESSION_RESUMED,
-            _session_fields(session),
+            _told_of(session)[1],
             COMMANDS=session.commands,
         )
 
@@ -152,16 +156,8 @@ class Audit:
         The others cannot be written down, and must not run: that is the refusal.
         """
         entries = [
-            entry(
-                f"{session.identity} runs {_spoken(meaning.account)}",
-                LOG_NOTICE,
-                MessageId.COMMAND_STARTED,
-                _session_fields(session),
-                meaning.record,
-                SEQUENCE=session.commands,
-                VERDICT="allowed",
-                RULE=verdict.rule,
-            )
+            _started(_told_of(session), (meaning.spoken, meaning.record), verdict.rule)
+            + encode_numbers(SEQUENCE=session.commands)
             for session, meaning, verdict in started
         ]
         try:
@@ -175,34 +171,25 @@ class Audit:
 
     def command_refused(self, session: Session, meaning: Meaning, refusal: Refusal) -> None:
         """Record that a command does not run, and the rule that says so."""
-        self._journal.log(
-            f"{session.identity} may not run {_spoken(meaning.account)}: {refusal.text}",
-            LOG_WARNING,
-            MessageId.COMMAND_REFUSED,
-            _session_fields(session),
-            meaning.record,
-            SEQUENCE=session.commands,
-            VERDICT="refused",
-            RULE=refusal.rule,
+        command = (meaning.spoken, meaning.record)
+        self._journal.keep(
+            _refused(_told_of(session), command, refusal)
+            + encode_numbers(SEQUENCE=session.commands)
         )
 
     def command_finished(self, session: Session, meaning: Meaning, outcome: Outcome) -> None:
         """Record how a command ended; not the error's text where a secret could be in it."""
-        account, withdrawn = meaning.account, outcome.withdrawn
-        self._journal.log(
-            f"{account.command} of {session.identity} ended: {outcome.result}"
-            + (f", {withdrawn.text}" if withdrawn else ""),
-            LOG_INFO,
-            MessageId.COMMAND_FINISHED,
-            _session_fields(session),
-            meaning.record,
-            SEQUENCE=session.commands,
-            RESULT=outcome.result,
-            RULE=withdrawn.rule if withdrawn else None,
-            ERROR=None if account.discreet else outcome.error[:ERROR_CHARACTERS] or None,
-            DURATION_USEC=round(outcome.seconds * 1_000_000),
-            OUTPUT_BYTES=outcome.sent_bytes,
-            OUTPUT_LINES=outcome.sent_lines,
+        account = meaning.account
+        error = None if account.discreet else outcome.error[:ERROR_CHARACTERS] or None
+        command = (account.command, meaning.record)
+        self._journal.keep(
+            _finished(_told_of(session), command, outcome.result, outcome.withdrawn, error)
+            + encode_numbers(
+                SEQUENCE=session.commands,
+                DURATION_USEC=round(outcome.seconds * 1_000_000),
+                OUTPUT_BYTES=outcome.sent_bytes,
+                OUTPUT_LINES=outcome.sent_lines,
+            )
         )
 
     def handler_failed(self, session: Session, event: str, trace: str) -> None:
@@ -211,21 +198,67 @@ class Audit:
             f"A handler of {event} failed in session {session.id}\n{trace}",
             LOG_ERR,
             MessageId.MODULE_FAILED,
-            _session_fields(session),
+            _told_of(session)[1],
             EVENT=event,
         )
 
 
-def _spoken(account: Account) -> str:
-    return (
-        account.command if account.arguments is None else f"{account.command}({account.arguments})"
+# The records of commands, but for their numbers. Session and command are what the message calls
+# them and their fields. A command is often said again: to look all that up is quicker.
+
+
+@functools.lru_cache(REMEMBERED)
+def _started(session: tuple[str, bytes], command: tuple[str, bytes], rule: str) -> bytes:
+    return entry(
+        f"{session[0]} runs {command[0]}",
+        LOG_NOTICE,
+        MessageId.COMMAND_STARTED,
+        session[1],
+        command[1],
+        VERDICT="allowed",
+        RULE=rule,
     )
 
 
-def _session_fields(session: Session) -> bytes:
-    if not session.record:
+@functools.lru_cache(REMEMBERED)
+def _refused(session: tuple[str, bytes], command: tuple[str, bytes], refusal: Refusal) -> bytes:
+    return entry(
+        f"{session[0]} may not run {command[0]}: {refusal.text}",
+        LOG_WARNING,
+        MessageId.COMMAND_REFUSED,
+        session[1],
+        command[1],
+        VERDICT="refused",
+        RULE=refusal.rule,
+    )
+
+
+@functools.lru_cache(REMEMBERED)
+def _finished(
+    session: tuple[str, bytes],
+    command: tuple[str, bytes],
+    result: str,
+    withdrawn: Refusal | None,
+    error: str | None,
+) -> bytes:
+    return entry(
+        f"{command[0]} of {session[0]} ended: {result}"
+        + (f", {withdrawn.text}" if withdrawn else ""),
+        LOG_INFO,
+        MessageId.COMMAND_FINISHED,
+        session[1],
+        command[1],
+        RESULT=result,
+        RULE=withdrawn.rule if withdrawn else None,
+        ERROR=error,
+    )
+
+
+def _told_of(session: Session) -> tuple[str, bytes]:
+    """Return what records of commands call a session's peer, and what all its records have."""
+    if session.record is None:
         identity = session.identity
-        session.record = encode(
+        fields = encode(
             {
                 "SESSION": session.id,
                 "PEER_PID": identity.pid,
@@ -237,4 +270,5 @@ def _session_fields(session: Session) -> bytes:
                 "PEER_UNIT": identity.unit,
             }
         )
+        session.record = str(identity), fields
     return session.record

@@ -23,7 +23,9 @@ REMEMBERED_CHARACTERS = 200
 
 @dataclass(slots=True)
 class Meaning:
-    """The request of a stanza, and the account of it; `record` is that as it stands in a record.
+    """The request of a stanza, and the account of it.
+
+    In a record that is `spoken` in its message, and `record` in its fields.
 
     `repeatable` says that it is short and has nothing in it that the record must not show, so that
     it may be kept. `text` is what `Meanings.text_of` returns, once it was asked for.
@@ -31,6 +33,7 @@ class Meaning:
 
     request: Request
     account: Account
+    spoken: str
     record: bytes
     repeatable: bool
     text: str | None = None
@@ -80,7 +83,7 @@ class Meanings:
         request = Request(event_name(stanza), line)
         account = account_of(request, self._catalogue)
         repeatable = len(text) <= REMEMBERED_CHARACTERS and not _has_secrets(account)
-        return Meaning(request, account, _encoded(account), repeatable)
+        return Meaning(request, account, _spoken(account), _encoded(account), repeatable)
 
 
 def has_line(stanza: Stanza) -> bool:
@@ -93,6 +96,11 @@ def event_name(stanza: Stanza) -> str:
     if stanza.namespace == ADMIN_NS:
         return f"admin/{stanza.name}"
     return f"admin/{stanza.namespace}:{stanza.name}"
+
+
+def _spoken(account: Account) -> str:
+    arguments = account.arguments
+    return account.command if arguments is None else f"{account.command}({arguments})"
 
 
 def _encoded(account: Account) -> bytes:

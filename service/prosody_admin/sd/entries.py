@@ -105,6 +105,11 @@ def encode(fields: Mapping[str, FieldValue]) -> bytes:
     return b"".join(parts)
 
 
+def encode_numbers(**numbers: int) -> bytes:
+    """Like `encode`, of numbers only, which is what differs from record to record."""
+    return _lines_of_numbers(tuple(numbers)) % tuple(numbers.values())
+
+
 def decode(payload: bytes) -> dict[str, str]:
     """Return the fields of a record by their full names: what `entry` wrote."""
     fields, position = {}, 0
@@ -136,6 +141,11 @@ _EVENT = re.compile(rb"PRIORITY=[0-7]\nSYSLOG_IDENTIFIER=[^\n]*\nMESSAGE_ID=")  
 def _head(priority: int, event: MessageId | None) -> bytes:
     kind = b"" if event is None else field(b"MESSAGE_ID", event.value)
     return field(b"PRIORITY", str(priority)) + field(b"SYSLOG_IDENTIFIER", IDENTIFIER) + kind
+
+
+@functools.lru_cache(maxsize=64)  # there are two
+def _lines_of_numbers(names: tuple[str, ...]) -> bytes:
+    return b"".join(b"%s=%%d\n" % _full_name(name) for name in names)
 
 
 @functools.lru_cache(maxsize=256)  # they stand in our code: some thirty

@@ -7,12 +7,20 @@ from typing import Literal
 
 from prosody_admin.records import MessageId
 from prosody_admin.sd.console import ConsoleJournal
-from prosody_admin.sd.entries import Journal, encode, entry
+from prosody_admin.sd.entries import Journal, encode, encode_numbers, entry
 from prosody_admin.sd.log_handler import JournalHandler
 from prosody_admin.sd.native import NativeJournal
 from prosody_admin.sd.room import journald_room
 
-__all__ = ["Journal", "JournalHandler", "MessageId", "encode", "entry", "open_journal"]
+__all__ = [
+    "Journal",
+    "JournalHandler",
+    "MessageId",
+    "encode",
+    "encode_numbers",
+    "entry",
+    "open_journal",
+]
 
 _NULL = os.makedev(1, 3)
 """/dev/null, see null(4)."""

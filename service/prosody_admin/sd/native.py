@@ -62,7 +62,6 @@ class NativeJournal(Journal):
     def __init__(self, path: Path = JOURNAL_SOCKET, room: Room | None = None) -> None:
         super().__init__()
         self._room = room
-        # Not connected: the path is looked up for each datagram, so that a new journald is found.
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._path = os.fspath(path)
         self._number = 0  # of the last record
@@ -206,9 +205,22 @@ class NativeJournal(Journal):
             raise
 
     def _send(self, payload: bytes) -> None:
-        """Send one record; raises OSError when journald does not take it now."""
+        """Send one record; raises OSError when journald does not take it now.
+
+        The socket stays connected, for to look up the path takes as long as to send; once nobody
+        is there any more, the path may lead to another journald.
+        """
         try:
-            self._socket.sendto(payload, self._path)
+            self._send_connected(payload)
+        except OSError as error:
+            if error.errno not in {errno.ENOTCONN, errno.ECONNREFUSED}:
+                raise
+            self._socket.connect(self._path)
+            self._send_connected(payload)
+
+    def _send_connected(self, payload: bytes) -> None:
+        try:
+            self._socket.send(payload)
         except OSError as error:
             if error.errno != errno.EMSGSIZE:
                 raise
@@ -221,4 +233,4 @@ class NativeJournal(Journal):
             file.flush()
             fcntl.fcntl(memfd, fcntl.F_ADD_SEALS, _SEALS)
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memfd]))
-            self._socket.sendmsg([], [rights], 0, self._path)
+            self._socket.sendmsg([], [rights])
