@@ -5,6 +5,7 @@ import contextlib
 import gc
 import inspect
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     with asyncio.Runner(debug=True) as runner:
         runner.run(run_and_count_tasks())
     return True
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C again: what a script starts in the background ignores it, and passes that on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

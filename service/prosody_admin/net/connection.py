@@ -77,6 +77,7 @@ class Connection:
     __slots__ = (
         "_awaited",
         "_closed",
+        "_corked",
         "_deadlines",
         "_error",
         "_feeder",
@@ -118,7 +119,7 @@ class Connection:
         self._opened = header is not None
         self._awaited: asyncio.TimerHandle | None = None
         self._last_sent = self._loop.time()
-        self._flush_due = False
+        self._flush_due = self._corked = False
         self._feeder: Connection | None = None
         self.transport = Transport(
             file, self, closer, write_timeout=deadlines.write, read_bytes=read_bytes
@@ -171,7 +172,18 @@ class Connection:
             self._stream.send(stanza)
             if not self._flush_due:
                 self._flush_due = True
-                self._loop.call_soon(self._flush)
+                if not self._corked:
+                    self._loop.call_soon(self._flush)
+
+    def cork(self) -> None:
+        """Have what is sent wait for `uncork`, not for the loop."""
+        self._corked = True
+
+    def uncork(self) -> None:
+        """Send what waits, now. Idempotent."""
+        self._corked = False
+        if self._flush_due:
+            self._flush()
 
     def flush_much(self) -> None:
         """Send at once what waits for the loop to come round, if that is much already."""

@@ -128,16 +128,22 @@ class Dispatcher:
         verdict and the command.
         """
         self._audit.hold()
+        corked: list[Session] = []
         left = TURN_COMMANDS
         while self._waiting and left > 0:
             sessions = self._waiting[:left]
             del self._waiting[:left]
             left -= len(sessions)
+            for session in sessions:
+                session.connection.cork()
+            corked += sessions
             self._do_one_of_each(sessions)
+        for session in corked:
+            session.connection.uncork()
+        self._hand_over()  # after the answers, which somebody waits for
         self._turn_due = bool(self._waiting)
         if self._turn_due:
             self._turn_soon()
-        self._hand_over_soon()
 
     def _turn_soon(self) -> None:
         """Have a turn next, or in a moment while records wait: refusals must not drown them."""
@@ -170,8 +176,7 @@ class Dispatcher:
     def _hand_over_soon(self) -> None:
         """Hand over what was held together with what is held until the loop comes round.
 
-        After the answers, which are sent then: many at once, as the records, take the fewest
-        changes from one process to another.
+        Many records at once take the fewest changes from one process to another.
         """
         if not self._handing_over:
             self._handing_over = True
@@ -257,11 +262,13 @@ class Dispatcher:
         """Answer a command that took its time."""
         del self._running[command.session]
         self._audit.hold()
+        command.session.connection.cork()
         try:
             self._finish(command, *self._outcome(command, running))
         except Exception as error:  # noqa: BLE001 - as above
             command.session.fail(error)
         command.session.done()
+        command.session.connection.uncork()
         self._hand_over_soon()
 
     def _outcome(

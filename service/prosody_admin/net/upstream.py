@@ -98,7 +98,9 @@ class Upstream:
         if not self.usable:
             raise UpstreamError(self._ended or "the connection is closed")
         self._on_result = on_result
+        self.connection.cork()  # nothing else is sent that it could go together with
         self.connection.send(command)
+        self.connection.uncork()
 
     def pass_on(self) -> None:
         """Pass output on again as it comes, first what came behind the last result."""
