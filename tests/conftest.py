@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from prosody_admin.net.loop import new_event_loop
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
@@ -28,7 +30,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"the test leaks tasks: {left}"
 
-    with asyncio.Runner(debug=True) as runner:
+    with asyncio.Runner(debug=True, loop_factory=new_event_loop) as runner:
         runner.run(run_and_count_tasks())
     return True
 

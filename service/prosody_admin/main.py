@@ -15,6 +15,7 @@ from prosody_admin.config import Settings, load, settings_files
 from prosody_admin.daemon import Daemon, set_log_level
 from prosody_admin.descriptors import File
 from prosody_admin.errors import ActivationError, SettingsError
+from prosody_admin.net.loop import new_event_loop
 from prosody_admin.sd.activation import adopt_descriptors, bind_listener
 from prosody_admin.sd.fdstore import FdStore
 from prosody_admin.sd.journal import JournalHandler, open_journal
@@ -92,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return await daemon.run()
 
         try:
-            killed_by = asyncio.run(serve())
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                killed_by = runner.run(serve())
         except Exception:
             log.critical("internal error", exc_info=True)
             return os.EX_SOFTWARE

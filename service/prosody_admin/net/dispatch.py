@@ -111,15 +111,11 @@ class Dispatcher:
         return self._announcer.session_closed(session, reason)
 
     def command_waits(self, session: Session) -> None:
-        """Have it done with those of the other sessions.
-
-        Not before the loop came round: a signal that is here already, which may be a reload's,
-        comes first.
-        """
+        """Have it done with those of the other sessions, when the loop comes round."""
         self._waiting.append(session)
         if not self._turn_due:
             self._turn_due = True
-            self._loop.call_soon(self._turn_soon)
+            self._turn_soon()
 
     def _turn(self) -> None:
         """Do one command of each session, then the next of each that has more, up to a number.
