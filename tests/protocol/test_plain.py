@@ -168,6 +168,12 @@ def test_what_is_waited_for_has_limits(too_small: dict[str, int], enough: dict[s
     assert plain.is_begun(data, replace(DEFAULT_LIMITS, **enough))
 
 
+def test_what_is_longer_than_a_tag_may_be_is_not_waited_for() -> None:
+    data = bytearray(b"<repl-input>".ljust(DEFAULT_LIMITS.tag_bytes, b"x"))
+    assert plain.is_begun(data, DEFAULT_LIMITS)
+    assert not plain.is_begun(data + b"x", DEFAULT_LIMITS)
+
+
 def byte_by_byte(header: bytes, data: bytes) -> list[tuple[int, object]]:
     """Return what comes of the data behind a header, and with which byte."""
     parser = Parser()

@@ -35,10 +35,12 @@ _OPENING = (
     rb"((?: (?:width|repl|type|id|eol|status)=" + _VALUE.replace(b"(", b"(?:") + rb")*)"
 )
 
-# A carriage return would become a newline; "]]>" and "&" are looked for afterwards.
-_STANZA = re.compile(_OPENING + rb"(?:/>|>([^<\x00-\x08\x0b-\x1f]*+)</\1>)")
+_STANZA = re.compile(_OPENING + rb"(?:/>|>([^<]*+)</\1>)")
 
 _REFERENCE = re.compile(rb"&(?:amp|lt|gt|apos|quot);")
+
+# What XML cannot carry, and the carriage return, which would become a newline.
+_UNUSUAL = bytes(code for code in range(32) if code not in b"\t\n")
 
 _OPENING_AND_TEXT = re.compile(_OPENING + rb">[^<]*+")
 
@@ -126,7 +128,9 @@ def _attributes(written: bytes) -> dict[str, str] | None:
 
 
 def _text(content: bytes) -> str | None:
-    """Return what a text says; None if it is not well-formed."""
+    """Return what a text says; None if it is not well-formed, or not plain."""
+    if len(content.translate(None, _UNUSUAL)) < len(content):
+        return None
     if b"]]>" in content:  # XML 1.0, section 2.4
         return None
     try:
