@@ -8,15 +8,13 @@ is not None ends the dispatch and is its result. A handler may be plain or `asyn
 import inspect
 from bisect import insort
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # `Any`: the value's type belongs to the event's name, which the type system cannot follow.
 Handler = Callable[[Any], object | Awaitable[object]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Hook:
+class _Hook(NamedTuple):
     handler: Handler
     priority: int
     owner: object

@@ -1,6 +1,6 @@
 """Verdicts: deny by default, deny wins, whom grants cover, and the disguises."""
 
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,8 +124,8 @@ def test_a_policy_of_nothing_grants_nothing() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_decided_by_never_changes(value: Any) -> None:
-    with pytest.raises(FrozenInstanceError):
-        setattr(value, fields(value)[0].name, None)
+    with pytest.raises(AttributeError, match="can't set|cannot assign"):
+        setattr(value, type(value).__match_args__[0], None)
 
 
 def test_each_role_is_granted_once_in_the_order_of_grants() -> None:

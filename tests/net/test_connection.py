@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -77,7 +76,7 @@ def condition(told: Told) -> str:
 
 
 async def test_a_client_that_never_speaks() -> None:
-    async with connected(replace(PATIENT, header=0.02)) as (connection, told, client):
+    async with connected(PATIENT._replace(header=0.02)) as (connection, told, client):
         client.stream.open()  # for its own understanding only
         assert await client.last_words() == ([], "connection-timeout")
         connection.close()
@@ -86,14 +85,14 @@ async def test_a_client_that_never_speaks() -> None:
 
 
 async def test_half_a_header_is_none() -> None:
-    async with connected(replace(PATIENT, header=0.02)) as (_, told, client):
+    async with connected(PATIENT._replace(header=0.02)) as (_, told, client):
         await client.send_bytes(b"<?xml version='1.0'?><stream:stre")
         await told.lost
     assert condition(told) == "connection-timeout: no stream header within 0.02 s"
 
 
 async def test_half_a_stanza_and_the_rest_not() -> None:
-    async with connected(replace(PATIENT, header=1, stanza=0.02)) as (_, told, client):
+    async with connected(PATIENT._replace(header=1, stanza=0.02)) as (_, told, client):
         await client.open()
         await client.send_bytes(repl_input("a()").to_bytes() + b"<repl-input>b(")
         assert await client.last_words() == ([], "connection-timeout")
@@ -103,7 +102,7 @@ async def test_half_a_stanza_and_the_rest_not() -> None:
 
 async def test_bytes_now_and_then_do_not_extend_the_deadline_of_a_stanza() -> None:
     loop = asyncio.get_running_loop()
-    async with connected(replace(PATIENT, stanza=0.1)) as (_, told, client):
+    async with connected(PATIENT._replace(stanza=0.1)) as (_, told, client):
         await client.open()
         await client.send_bytes(b"<repl-input>")
         started = loop.time()
@@ -140,7 +139,7 @@ async def test_who_is_held_back_by_us_has_no_deadline() -> None:
 
 
 async def test_but_for_its_header_it_has_one() -> None:
-    async with connected(replace(PATIENT, header=0.05)) as (connection, told, _):
+    async with connected(PATIENT._replace(header=0.05)) as (connection, told, _):
         connection.pause_reading()
         await told.lost
     assert "no stream header" in condition(told)
@@ -148,7 +147,7 @@ async def test_but_for_its_header_it_has_one() -> None:
 
 async def test_keepalive_is_a_space_after_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prosody_admin.net.connection.KEEPALIVE_RESOLUTION", 0.01)
-    async with connected(replace(PATIENT, keepalive=0.05)) as (connection, told, client):
+    async with connected(PATIENT._replace(keepalive=0.05)) as (connection, told, client):
         await asyncio.wait({told.lost}, timeout=0.12)  # nothing can be sent yet
         await client.open()
         loop = asyncio.get_running_loop()

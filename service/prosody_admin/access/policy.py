@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from prosody_admin.access.identity import Identity
 from prosody_admin.access.roles import Opinion, Request, Role
@@ -9,8 +10,7 @@ from prosody_admin.shell.catalogue import Catalogue, shipped
 from prosody_admin.shell.lines import Call, Help
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer, the rule it came from and, where it is no, what would be needed."""
 
     allowed: bool

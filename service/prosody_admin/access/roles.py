@@ -4,6 +4,7 @@ import enum
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from prosody_admin.access.hosts import host_of, reaches
 from prosody_admin.shell.catalogue import Catalogue, Command, CommandClass
@@ -49,8 +50,7 @@ class Opinion(enum.Enum):
     NONE = enum.auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """An opinion, the rule it came from, and for none what would be needed."""
 
     opinion: Opinion

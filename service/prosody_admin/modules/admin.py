@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from prosody_admin import __version__
 from prosody_admin.access.offer import offered
@@ -29,8 +29,7 @@ def load(module: Module) -> None:
     module.hook(f"admin/{STRUCTURED_NS}:query", section.query)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     """What a command says: `lines` for people, the same as `items` for programs, and a result."""
 
     result: str
@@ -38,8 +37,7 @@ class _Answer:
     items: Callable[[], Sequence[Stanza]] = tuple
 
 
-@dataclass(frozen=True, slots=True)
-class _Command:
+class _Command(NamedTuple):
     """One command of the section: its answer, and what `help admin` says of it."""
 
     run: Callable[[Session, Sequence[Literal]], _Answer]

@@ -4,8 +4,7 @@ import asyncio
 import inspect
 import traceback
 from collections.abc import Awaitable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from prosody_admin.events import Events
 from prosody_admin.net.audit import Audit
@@ -15,8 +14,7 @@ ANNOUNCE_SECONDS = 5.0
 """How long the handlers of a session's beginning or end may hold it up."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEvent:
+class SessionEvent(NamedTuple):
     """What a handler of `admin-connected` and `admin-disconnected` gets."""
 
     session: Session

@@ -1,15 +1,13 @@
 """Who serves a session, and why that ends: what a session and its attendant say to each other."""
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from prosody_admin.net.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """Why a session is being ended from this side.
 
     `condition` is the stream error it ends with; `reason` is for the peer, as the result of each

@@ -2,8 +2,8 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from syslog import LOG_ERR, LOG_INFO, LOG_NOTICE, LOG_WARNING
+from typing import NamedTuple
 
 from prosody_admin.access.policy import Verdict
 from prosody_admin.errors import JournalUnavailableError
@@ -22,16 +22,14 @@ REMEMBERED = 256
 """Records of commands of which the part that does not change from run to run is kept, by kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a command does not run: the rule, and what the peer is told."""
 
     rule: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a command ended.
 
     `result` is `ok`, `error`, `cancelled` or `failed`; `error` is the text of a result that is not

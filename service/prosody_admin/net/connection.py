@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from prosody_admin.descriptors import DeferredFdCloser, File
 from prosody_admin.errors import StreamError
@@ -26,8 +25,7 @@ KEEPALIVE_RESOLUTION = 1.0
 """Seconds between two looks at the clock at least, while a stream cannot send."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(NamedTuple):
     """Waits of one connection, all in seconds.
 
     `header`: from the start to the peer's stream header. `stanza`: from the first byte of a

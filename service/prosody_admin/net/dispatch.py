@@ -9,6 +9,7 @@ import inspect
 import traceback
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from prosody_admin.access.policy import Policy, Verdict
 from prosody_admin.errors import CommandError, StanzaError
@@ -34,8 +35,7 @@ RECORD_RETRY_SECONDS = 0.002
 """How long it is until another attempt: a few dozen records for journald."""
 
 
-@dataclass(frozen=True, slots=True)
-class AdminEvent:
+class AdminEvent(NamedTuple):
     """What a handler of `admin/<name>` or `admin/<xmlns>:<name>` gets.
 
     It returns None (let others try), a stanza or several (the answer; to a line it ends in its

@@ -1,6 +1,6 @@
 """May this session have this now? The policy's verdict, and what outranks it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from prosody_admin.access.policy import Policy, Verdict
 from prosody_admin.access.roles import Request
@@ -12,8 +12,7 @@ from prosody_admin.shell.catalogue import Catalogue, CommandClass
 from prosody_admin.shell.lines import Call
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What a stanza means, and why it is not dispatched, or None: then it is allowed.
 
     `text` is for the handler, see `Meanings.text_of`; of what is refused there is none.

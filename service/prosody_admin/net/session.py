@@ -4,8 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prosody_admin.access.identity import Identity
 from prosody_admin.access.policy import Verdict
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
+class SessionLimits(NamedTuple):
     """What one session may take: its deadlines, a stanza's size, and commands that wait."""
 
     deadlines: Deadlines

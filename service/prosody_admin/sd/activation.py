@@ -10,8 +10,8 @@ import socket
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from prosody_admin.descriptors import File, OpenFlags
 from prosody_admin.errors import ActivationError
@@ -31,8 +31,7 @@ _FILE_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOver:
+class HandedOver(NamedTuple):
     """What systemd handed to this process, close-on-exec; whoever asked for it owns it.
 
     `listening`, at least one, are listening AF_UNIX SOCK_STREAM sockets, non-blocking, in their
