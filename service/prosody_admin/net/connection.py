@@ -319,6 +319,8 @@ class Connection:
             self._awaited = self._loop.call_later(seconds, self._time_out, reason)
 
     def _time_out(self, reason: str) -> None:
+        if self.transport.closing:
+            return  # it ended before, for another reason, and only its last bytes are on their way
         self._flush()
         self._error = StreamError("connection-timeout", reason)
         self._say_last_words(self._error)
