@@ -1,6 +1,8 @@
 """`net/upstream.py`: a Prosody that is absent, slow, rude or not a Prosody, and comes back."""
 
 import asyncio
+import errno
+import os
 import socket
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from prosody_admin.net.connection import Deadlines
 from prosody_admin.net.upstream import FULL_BACKLOG_PAUSE, Upstream
 from prosody_admin.protocol.stanza import Stanza, repl_input
 from prosody_admin.protocol.stream import Role, Stream
+from prosody_admin.sd.journal import MessageId
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,22 @@ async def test_prosody_is_absent_and_comes_back(tmp_path: Path) -> None:
             assert answer.result == "Error: not run: Prosody is not running"
             async with FakeProsody(path):
                 assert (await client.ask("b()")).result == "OK: b()"
+
+
+async def test_a_socket_that_cannot_be_had_is_no_internal_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_socket(*_: int) -> socket.socket:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with FakeProsody(tmp_path / "prosody"), running(tmp_path) as service:
+        with await service.client() as client:
+            with monkeypatch.context() as patch:
+                patch.setattr("prosody_admin.net.upstream.socket.socket", no_socket)
+                await client.enter("a()")
+                await service.journal.wait_for(MessageId.COMMAND_FINISHED)
+            assert (await client.answer()).result == "Error: not run: Too many open files"
+            assert (await client.ask("b()")).result == "OK: b()"
 
 
 async def greets_and_closes(conversation: Conversation, _: Stanza) -> None:

@@ -180,7 +180,11 @@ class Upstream:
 async def _connect(path: Path) -> File:
     """Return a connected socket. Raises UpstreamError, or waits while the backlog is full."""
     while True:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as sock:
+        try:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:  # no descriptor is left, say
+            raise UpstreamError(str(error.strerror)) from error
+        with sock:
             failure = sock.connect_ex(os.fspath(path))
             if failure == 0:
                 return File.adopt(sock.detach())  # the File owns it from here
