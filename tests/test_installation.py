@@ -1,6 +1,7 @@
 """`prosody-admind --install-units`: what goes where, what stays, and what is refused."""
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from prosody_admin.errors import InstallationError
+from prosody_admin.config import load
+from prosody_admin.errors import InstallationError, SettingsError
 from prosody_admin.installation import HIDDEN, PLACES, files_to_install
 from prosody_admin.main import main
 
@@ -172,6 +174,17 @@ def test_hidden_is_what_the_unit_hides() -> None:
     assert "\nProtectHome=yes\n" in unit  # /home and /root
     assert "\nInaccessiblePaths=/tmp /var/tmp " in unit
     assert {*HIDDEN} == {"/home", "/root", "/tmp", "/var/tmp"}
+
+
+def test_the_most_sessions_have_their_descriptors(tmp_path: Path) -> None:
+    unit = (CHECKOUT / "units/prosody-admin.service").read_text(encoding="utf-8")
+    most, of_each, of_the_service = 4096, 3, 64
+    path = tmp_path / "toml"
+    path.write_text(f"[limits]\nsessions = {most + 1}\n")
+    with pytest.raises(SettingsError, match=f"from 1 to {most} "):
+        load([path])
+    (limit,) = re.findall(r"^LimitNOFILE=(\d+)$", unit, re.MULTILINE)
+    assert int(limit) >= most * of_each + of_the_service
 
 
 def test_root_alone_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
