@@ -104,14 +104,14 @@ async def test_what_ended_before_its_header_has_no_deadline_any_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("prosody_admin.net.transport.LINGER_SECONDS", 0.2)
-    async with connected(replace(PATIENT, header=0.05)) as (_, told, client):
+    async with connected(PATIENT._replace(header=0.05)) as (_, told, client):
         await client.send_bytes(b"rubbish")
         await told.lost  # when the client, which stays, is no longer waited for
     assert condition(told) == "not-well-formed: text in front of the stream"
 
 
 async def test_what_was_closed_within_a_stanza_has_no_deadline_any_more() -> None:
-    async with connected(replace(PATIENT, stanza=0.05, write=0.2)) as (connection, told, client):
+    async with connected(PATIENT._replace(stanza=0.05, write=0.2)) as (connection, told, client):
         await client.open()
         await client.send_bytes(b"<repl-input>")
         await until(lambda: connection._awaited)
