@@ -414,6 +414,33 @@ def test_no_descriptor_for_a_memfd_is_not_now(
     assert journald.messages() == ["works"]
 
 
+def test_where_no_memfd_may_be_made_what_is_too_large_is_lost_and_in_nobodys_way(
+    journal: NativeJournal, journald: Journald, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the unit's sandbox."""
+
+    def memfd_create(name: str, flags: int) -> int:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "memfd_create", memfd_create)
+    line = "x" * (native.QUEUE_BYTES // 2)
+    journal.hold()
+    journal.log("too large", event=MessageId.MODULE_FAILED, LINE=line)
+    journal.log("waits behind it", event=MessageId.SESSION_CLOSED)
+    assert journal.flush()
+    with pytest.raises(JournalUnavailableError, match="Message too long"):
+        record(journal, "refused", LINE=line)
+    record(journal, "after")
+    assert [(found["MESSAGE"], found[RECORD]) for found in journald.records()] == [
+        ("waits behind it", "2"),
+        ("1 records were lost here: journald did not take them", "3"),
+        ("after", "4"),
+    ]
+    assert journal.dropped == 1
+    journal.log("bytes are free again", LINE="x" * 1000)
+    assert journald.messages() == ["bytes are free again"]
+
+
 def test_what_is_logged_while_sending_waits(journald: Journald) -> None:
     """As a destructor does, which the garbage collector may run anywhere."""
 

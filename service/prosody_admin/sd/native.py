@@ -3,7 +3,7 @@
 systemd.io/JOURNAL_NATIVE_PROTOCOL: one datagram is one record, as `entries` writes it. (Of several
 with an empty line between them 252 takes all, 257 the first, and drops the rest without a word.)
 What is too large for a datagram goes as a sealed memfd by SCM_RIGHTS, with nothing else in the
-datagram.
+datagram; in the sandbox of the unit, which forbids files in memory, it does not go at all.
 
 `systemd.journal.send` is not used: it blocks, holding the GIL, when journald hangs, and reports
 nothing when journald is absent. Here both are an answer: the record waits, or is refused.
@@ -173,7 +173,12 @@ class NativeJournal(Journal):
             if not self._may_send:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             self._may_send -= 1
-            self._send(self._queue[0])
+            try:
+                self._send(self._queue[0])
+            except OSError as error:
+                if error.errno != errno.EMSGSIZE:
+                    raise
+                self._drop(self._queue[0])  # or it would be in the way of all others for ever
             self._queued_bytes -= len(self._queue.popleft())
         if gap := self._gap:
             message = f"{gap} records were lost here: journald did not take them"
@@ -207,6 +212,8 @@ class NativeJournal(Journal):
     def _send(self, payload: bytes) -> None:
         """Send one record; raises OSError when journald does not take it now.
 
+        With EMSGSIZE it never will: the record is too large.
+
         The socket stays connected, for to look up the path takes as long as to send; once nobody
         is there any more, the path may lead to another journald.
         """
@@ -224,7 +231,10 @@ class NativeJournal(Journal):
         except OSError as error:
             if error.errno != errno.EMSGSIZE:
                 raise
-            self._send_sealed(payload)
+            try:
+                self._send_sealed(payload)
+            except PermissionError:  # no file in memory may be made
+                raise error from None
 
     def _send_sealed(self, payload: bytes) -> None:
         memfd = os.memfd_create("prosody-admin-record", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
