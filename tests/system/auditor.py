@@ -17,8 +17,7 @@ AUDITORS_LINES = {
     "what was done on this host": "journalctl -u prosody-admin PROSODY_ADMIN_HOST=example.com",
     "what is missing": "journalctl -u prosody-admin MESSAGE_ID=f318fb2a851f4d6ea20de84fbe9eb7d5",
     "whether a number is missing": (
-        "journalctl -u prosody-admin -o verbose"
-        " --output-fields=_SYSTEMD_INVOCATION_ID,PROSODY_ADMIN_RECORD"
+        "journalctl -u prosody-admin -o verbose --output-fields=_PID,PROSODY_ADMIN_RECORD"
     ),
     "follow": "journalctl -u prosody-admin -f",
 }

@@ -90,9 +90,9 @@ def test_options_choose(
 def with_a_hole(tmp_path: Path) -> Path:
     """Two runs; of the second, records 2 to 4 are missing."""
     files = JournalFiles(tmp_path)
-    files.add(MessageId.SERVICE_STARTED, "one", _SYSTEMD_INVOCATION_ID="a1", RECORD=1)
-    files.add(MessageId.SERVICE_STARTED, "two", _SYSTEMD_INVOCATION_ID="b2", RECORD=1)
-    files.add(MessageId.SETTINGS_LOADED, "three", _SYSTEMD_INVOCATION_ID="b2", RECORD=5)
+    files.add(MessageId.SERVICE_STARTED, "one", _PID=11, RECORD=1)
+    files.add(MessageId.SERVICE_STARTED, "two", _PID=12, RECORD=1)
+    files.add(MessageId.SETTINGS_LOADED, "three", _PID=12, RECORD=5)
     files.write()
     return tmp_path
 

@@ -9,10 +9,24 @@ from prosody_admin.records import MessageId
 GAP = MessageId.AUDIT_GAP.value
 
 
-def record(run: str, number: int | None, *, machine: str = "m", dropped: int = 0) -> Entry:
+def record(
+    run: str,
+    number: int | None,
+    *,
+    machine: str = "m",
+    dropped: int = 0,
+    boot: str = "1",
+    invocation: str = "",
+) -> Entry:
     """Return a record of a run, with a number if that version counts; a gap if some `dropped`."""
     kind = GAP if dropped else MessageId.SETTINGS_LOADED.value
-    entry: Entry = {"_SYSTEMD_INVOCATION_ID": run, "_MACHINE_ID": machine, "MESSAGE_ID": kind}
+    entry: Entry = {
+        "_PID": run,
+        "_BOOT_ID": boot,
+        "_SYSTEMD_INVOCATION_ID": invocation or run,
+        "_MACHINE_ID": machine,
+        "MESSAGE_ID": kind,
+    }
     if number is not None:
         entry["PROSODY_ADMIN_RECORD"] = str(number)
     if dropped:
@@ -30,6 +44,10 @@ def record(run: str, number: int | None, *, machine: str = "m", dropped: int = 0
         ([record("a", 900), record("a", 902)], [0, 1]),
         ([record("a", 7), record("b", 1)], [0, 0]),
         ([record("a", 7), record("b", 4)], [0, 3]),
+        # Process ids begin again with each boot.
+        ([record("a", 7), record("a", 9, boot="2")], [0, 8]),
+        # A busy journald takes the last records of a run for the next one's.
+        ([record("a", 7), record("a", 8, invocation="b"), record("b", 1)], [0, 0, 0]),
         # Before the service counted.
         ([record("a", None), record("a", None), record("b", 1)], [0, 0, 0]),
         ([record("a", None), record("b", 2)], [0, 1]),

@@ -26,8 +26,12 @@ class Holes:
 
 
 def _run(entry: Entry) -> str:
-    """Return which run of the service wrote an entry, by what no sender can say."""
-    return _first(entry, "_SYSTEMD_INVOCATION_ID") or _first(entry, "_PID")
+    """Return which run of the service wrote an entry, by what no sender can say.
+
+    Not by its _SYSTEMD_INVOCATION_ID: journald asks for that as it reads a record, and may find the
+    next run's for the last records of one that was restarted (seen with systemd 257).
+    """
+    return f"{_first(entry, '_BOOT_ID')} {_first(entry, '_PID')}"
 
 
 def _missing(older: Entry, newer: Entry) -> int:
