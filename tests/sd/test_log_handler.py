@@ -1,6 +1,7 @@
 """`sd/log_handler.py`: from `logging` to a journal."""
 
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from syslog import LOG_CRIT, LOG_DEBUG, LOG_ERR, LOG_INFO, LOG_WARNING
 
@@ -9,6 +10,9 @@ import pytest
 from fakes.journald import parse
 from prosody_admin.sd.entries import Journal
 from prosody_admin.sd.log_handler import JournalHandler, priority_of
+
+DEADLOCK_SECONDS = 10.0
+"""After this, a thread that has nothing to wait for has failed."""
 
 
 class FakeJournal(Journal):
@@ -90,3 +94,30 @@ def test_what_cannot_be_formatted_is_said_without_its_arguments(
 )
 def test_priorities(level: int, priority: int) -> None:
     assert priority_of(level) == priority
+
+
+def test_a_destructor_that_logs_waits_for_no_other_thread() -> None:
+    """The garbage collector may run one while a record is written."""
+    others: list[threading.Thread] = []
+    logger = logging.Logger("prosody_admin.test")
+
+    class Interrupted(FakeJournal):
+        def keep(self, payload: bytes) -> None:
+            with self.lock:
+                if not others:
+                    others.append(
+                        threading.Thread(target=logger.error, args=["other"], daemon=True)
+                    )
+                    others[0].start()
+                    others[0].join(0.1)  # it waits for the lock by then
+                    logger.error("destructor")
+                super().keep(payload)
+
+    journal = Interrupted()
+    logger.addHandler(JournalHandler(journal))
+    writer = threading.Thread(target=journal.log, args=["record"], daemon=True)
+    writer.start()
+    writer.join(DEADLOCK_SECONDS)
+    assert not writer.is_alive()
+    others[0].join(DEADLOCK_SECONDS)
+    assert [record["MESSAGE"] for record in journal.logged] == ["destructor", "record", "other"]

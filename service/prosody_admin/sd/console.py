@@ -33,7 +33,7 @@ class ConsoleJournal(Journal):
 
     def record(self, entries: Sequence[bytes]) -> None:
         """See Journal."""
-        with self._lock:
+        with self.lock:
             for written, payload in enumerate(entries):
                 try:
                     self._write(payload)
@@ -44,7 +44,7 @@ class ConsoleJournal(Journal):
 
     def keep(self, payload: bytes) -> None:
         """See Journal."""
-        with self._lock:
+        with self.lock:
             try:
                 self._write(payload)
             except OSError:

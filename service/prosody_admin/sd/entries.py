@@ -34,7 +34,8 @@ class Journal(ABC):
         self.dropped = 0
         """How many records that came by `log` were lost since the start."""
         # Reentrant: a destructor that the garbage collector runs inside a call may log.
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        """Held while a record is written; for a JournalHandler, which needs no second one."""
 
     @abstractmethod
     def record(self, entries: Sequence[bytes]) -> None:

@@ -21,8 +21,16 @@ class JournalHandler(logging.Handler):
     """
 
     def __init__(self, journal: Journal) -> None:
-        super().__init__()
         self._journal = journal
+        super().__init__()
+
+    def createLock(self) -> None:  # noqa: N802 - the name that logging has for it
+        """Share the journal's lock.
+
+        With one of its own, two threads could wait for each other: one logs, and the other is
+        writing a record when the garbage collector runs a destructor that logs.
+        """
+        self.lock = self._journal.lock
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log `record`; one that cannot be formatted is replaced by a record that says so."""

@@ -80,7 +80,7 @@ class NativeJournal(Journal):
         if self._room is not None:
             self._room.check()  # not under the lock: it may log
         handed_over = 0
-        with self._lock:
+        with self.lock:
             try:
                 with self._alone():
                     self._send_queue()
@@ -94,7 +94,7 @@ class NativeJournal(Journal):
 
     def keep(self, payload: bytes) -> None:
         """See Journal."""
-        with self._lock:
+        with self.lock:
             kept = self._may_keep(payload)
             if not kept:
                 self._try_to_send_queue()  # journald may be there again
@@ -116,13 +116,13 @@ class NativeJournal(Journal):
 
     def flush(self) -> bool:
         """See Journal."""
-        with self._lock:
+        with self.lock:
             self._holding = False
             return self._try_to_send_queue()
 
     def close(self) -> None:
         """See Journal."""
-        with self._lock:
+        with self.lock:
             for _ in range(QUEUE_RECORDS // RECORDS_AT_ONCE + 1):
                 self.flush()
             self._socket.close()
