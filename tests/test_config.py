@@ -259,6 +259,13 @@ class TestFiles:
                 "[limits]\nsessions = 1\nsessions = 2\n",
                 "expected TOML: Cannot overwrite a value (at line 3, column 13)",
             ),
+            (f"[limits]\nsessions = {'1' * 5000}", "expected numbers of fewer digits"),
+            (
+                f"[limits]\nsessions = 0x{'f' * 5000}",
+                "[limits] sessions: expected a whole number from 1 to 4096 (sessions), found a"
+                " number of more digits than can be shown",
+            ),
+            (f"sessions = {'[' * 5000}", "expected fewer lists or tables in each other"),
         ],
     )
     def test_what_is_no_toml_is_said_with_its_line(

@@ -112,6 +112,10 @@ def _parsed(path: Path) -> dict[str, Any]:
         end = f"at line {max(len(text.splitlines()), 1)}, the end"
         reason = str(error).replace("at end of document", end)
         raise SettingsError(f"{path}: expected TOML: {reason}") from error
+    except ValueError as error:  # Python reads 4,300 digits at most
+        raise SettingsError(f"{path}: expected numbers of fewer digits") from error
+    except RecursionError as error:
+        raise SettingsError(f"{path}: expected fewer lists or tables in each other") from error
 
 
 def _checked(path: Path, document: dict[str, Any]) -> dict[str, dict[str, object]]:
@@ -159,7 +163,10 @@ def _shown(value: object) -> str:
     """Quote a wrong value: one line, printable, not too long."""
     import json
 
-    text = json.dumps(value, default=str)
+    try:
+        text = json.dumps(value, default=str)
+    except ValueError:  # read from hexadecimal, and Python writes 4,300 digits at most
+        return "a number of more digits than can be shown"
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
 
 
