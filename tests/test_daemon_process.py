@@ -120,6 +120,11 @@ def test_wrong_usage() -> None:
     ("settings", "status", "said"),
     [
         ("", os.EX_OK, "The settings are in order."),
+        (
+            "[grants]\n'unit:on\\x2dcall.service' = ['viewer']\n",
+            os.EX_OK,
+            '"unit:on\\\\x2dcall.service" = ["viewer"]',
+        ),
         ("[limits]\nsessions = 0\n", os.EX_CONFIG, "[limits] sessions: expected a whole number"),
     ],
 )

@@ -26,7 +26,10 @@ def effective_policy(settings: Settings) -> str:
     for role in policy.roles.values():
         lines += ["", f"[roles.{role.name}]", *_keys(role)]
     lines += ["", "[grants]"]
-    lines += [f'"{subject}" = {json.dumps(roles)}' for subject, roles in policy.grants.items()]
+    lines += [
+        f"{json.dumps(subject)} = {json.dumps(roles)}"  # names of units have backslashes
+        for subject, roles in policy.grants.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
