@@ -86,6 +86,11 @@ def found(files: JournalFiles, wanted: Wanted, lines: int | None = None) -> str:
         (Wanted(since=START + 60 * SECOND), ""),
         (Wanted(until=START - 1), ""),
         (Wanted(until=START + 60 * SECOND), "012345678"),
+        # Midnight of 1970-01-01 is before 1970 in the east, and people say it for "always".
+        (Wanted(since=-3600 * SECOND), "012345678"),
+        (Wanted(until=-3600 * SECOND), ""),
+        (Wanted(since=2**70), ""),
+        (Wanted(until=2**70), "012345678"),
     ],
 )
 def test_what_is_found(written: JournalFiles, wanted: Wanted, messages: str) -> None:

@@ -21,6 +21,9 @@ JOURNALS = (Path("/run/log/journal"), Path("/var/log/journal"))
 
 REFUSALS = (MessageId.COMMAND_REFUSED, MessageId.SESSION_REFUSED)
 
+_LAST_MOMENT = 2**63 - 1
+"""The last point in time that is looked for, in microseconds since 1970; 64 bits hold it."""
+
 Value = str | bytes | int
 """What a field holds: text, bytes that are no UTF-8, or microseconds."""
 
@@ -139,13 +142,13 @@ class Trail:
         if self._wanted.since is None:
             self._reader.seek_head()
         else:
-            self._reader.seek_realtime(self._wanted.since)
+            self._reader.seek_realtime(_possible(self._wanted.since))
 
     def _seek_end(self) -> None:
         if self._wanted.until is None:
             self._reader.seek_tail()
         else:
-            self._reader.seek_realtime(self._wanted.until)
+            self._reader.seek_realtime(_possible(self._wanted.until))
 
     def _match(self) -> None:
         """Have the journal find: of our unit, the kinds, session and user wanted, or a gap."""
@@ -174,6 +177,11 @@ class Trail:
             return []
         session, _, sequence = self._wanted.session.partition("/")
         return [f"SESSION={session}", *([f"SEQUENCE={sequence}"] if sequence else [])]
+
+
+def _possible(moment: int) -> int:
+    """Return the nearest point in time that an entry can have: others would wrap around."""
+    return min(max(moment, 0), _LAST_MOMENT)
 
 
 @contextmanager
