@@ -69,6 +69,10 @@ def test_events_are_lines_below_a_heading(
     [
         (["-n1"], ["by process 13"]),
         (["-n", "2", "-r"], ["by process 13", "user:delete, by default"]),
+        (
+            ["--lines", "9" * 30, "--user=alice"],
+            ["by process 12", "user:delete, by default"],
+        ),
         (["--lines", "-r", "--user=alice"], ["user:delete, by default", "by process 12"]),
         (["-n", "all", "--refused"], ["user:delete, by default"]),
         (["--command", "user:*", "--command=x"], ["user:delete, by default"]),

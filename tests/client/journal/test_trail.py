@@ -70,6 +70,7 @@ def found(files: JournalFiles, wanted: Wanted, lines: int | None = None) -> str:
         (Wanted(user="prosody"), "567"),
         (Wanted(user="bob"), "78"),
         (Wanted(user="mallory"), "7"),
+        (Wanted(user="no utf-8 \udcff"), "7"),
         (Wanted(session="aaaa"), "12347"),
         (Wanted(session="aaaa/1"), "237"),
         (Wanted(session="aaaa", user="bob"), "7"),

@@ -150,4 +150,4 @@ def _lines(text: str) -> int:
         return _EVERYTHING
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number of events, or all")
-    return int(text)
+    return min(int(text), sys.maxsize)  # more than can be counted is all

@@ -160,7 +160,8 @@ class Trail:
             for kind in kinds:
                 add(f"MESSAGE_ID={kind.value}")
             for match in (*self._session(), *person):
-                add(PREFIX + match)
+                # As it was said, whatever bytes it has: then nobody has that name.
+                add((PREFIX + match).encode("utf-8", "surrogateescape"))
             self._reader.add_disjunction()
         add(f"MESSAGE_ID={MessageId.AUDIT_GAP.value}")
 
