@@ -12,6 +12,7 @@ from fakes.prosody import Conversation, Endless, FakeProsody, Held
 from fakes.service import Running, running
 from fakes.waiting import until
 from prosody_admin.modules.shell import Relay, Relays
+from prosody_admin.net.audit import Refusal
 from prosody_admin.net.dispatch import AdminEvent
 from prosody_admin.net.session import Session
 from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
@@ -362,8 +363,10 @@ async def test_a_result_that_comes_just_as_its_command_is_cancelled_is_dropped(
             (relay,) = relays_of(service).values()
             assert session._running is not None
             assert relay._upstream is not None
+            withdrawal = Refusal("a rule", "a test")
+            service.daemon._dispatcher._running[session].withdrawn = withdrawal
             session._running.cancel()
             relay._upstream.stanza_received(repl_result("OK: late"))
             answer = await client.answer()
-            assert answer.result == "Error: the client is gone; the outcome is unknown"
+            assert answer.result == "Error: a test; the outcome is unknown"
             assert (await client.ask("b()")).result == "OK: b()"

@@ -175,11 +175,22 @@ async def raises_later(_: AdminEvent) -> None:
     raise LookupError("a secret of the module")
 
 
+def is_cancelled(_: object) -> None:
+    raise asyncio.CancelledError
+
+
+async def is_cancelled_later(_: AdminEvent) -> None:
+    await one_turn()
+    raise asyncio.CancelledError
+
+
 @pytest.mark.parametrize(
     "handler",
     [
         raises,
         raises_later,
+        is_cancelled,
+        is_cancelled_later,
         lambda _: 7,
         lambda _: "OK",
         lambda _: [],
@@ -362,6 +373,19 @@ async def test_a_module_that_fails_when_told_of_a_session(
             assert not (await client.ask("admin:version()")).failed
             await client.close()
             await service.journal.wait_for(MessageId.SESSION_CLOSED)
+    (logged,) = (record for record in service.journal.records if record.priority == LOG_ERR)
+    assert f"A handler of {event} failed" in logged.message
+
+
+@pytest.mark.parametrize("event", ["admin-connected", "admin-disconnected"])
+async def test_what_a_module_waited_for_was_cancelled(tmp_path: Path, event: str) -> None:
+    async with running(tmp_path) as service:
+        hook(service, event, is_cancelled)
+        with await service.client() as client:
+            assert not (await client.ask("admin:version()")).failed
+            await client.close()
+            await service.journal.wait_for(MessageId.SESSION_CLOSED)
+        await until(lambda: not service.sessions)
     (logged,) = (record for record in service.journal.records if record.priority == LOG_ERR)
     assert f"A handler of {event} failed" in logged.message
 

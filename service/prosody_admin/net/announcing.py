@@ -54,7 +54,7 @@ class Announcer:
     def _announce(self, event: str, session: Session) -> Coroutine[Any, Any, None] | None:
         try:
             result = self._events.begin(event, SessionEvent(session))
-        except Exception:  # noqa: BLE001 - a module may raise anything; it ends here
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - as below; it was not we
             self._audit.handler_failed(session, event, traceback.format_exc())
             return None
         return self._told(event, session, result) if inspect.isawaitable(result) else None
@@ -63,7 +63,7 @@ class Announcer:
         try:
             async with asyncio.timeout(ANNOUNCE_SECONDS):
                 await telling
-        except Exception:  # noqa: BLE001 - as above
+        except Exception:  # noqa: BLE001 - a module may raise anything; it ends here
             self._audit.handler_failed(session, event, traceback.format_exc())
 
     async def _closed_when_told(

@@ -249,7 +249,7 @@ class Dispatcher:
                 session.runs(running)
                 return
             answer, outcome = answered(result, meaning.request.line)
-        except Exception as error:  # noqa: BLE001 - a module may raise anything; it ends here
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - of a module, as below
             answer, outcome = self._failed(command, error)
         self._finish(command, answer, outcome)
         session.done()
@@ -272,13 +272,16 @@ class Dispatcher:
     ) -> tuple[list[Stanza], str]:
         try:
             return answered(running.result(), command.meaning.request.line)
-        except asyncio.CancelledError:
-            text = f"Error: {_why_cancelled(command)}; the outcome is unknown"
+        except asyncio.CancelledError as error:
+            reason = _why_cancelled(command)
+            if reason is None:  # what the module waited for was cancelled, not by us
+                return self._failed(command, error)
+            text = f"Error: {reason}; the outcome is unknown"
             return [repl_result(text, error=True)], "cancelled"
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - a module may raise anything; it ends here
             return self._failed(command, error)
 
-    def _failed(self, command: _Command, error: Exception) -> tuple[list[Stanza], str]:
+    def _failed(self, command: _Command, error: BaseException) -> tuple[list[Stanza], str]:
         """Return what the client gets for what a handler raised; the journal gets the rest."""
         if isinstance(error, CommandError):
             return [failed_result(f"Error: {error}", error.failure)], "error"
@@ -313,9 +316,10 @@ def _fail(command: _Command, error: Exception) -> None:
     command.session.done()
 
 
-def _why_cancelled(command: _Command) -> str:
+def _why_cancelled(command: _Command) -> str | None:
+    """Return why a command was cancelled from here; None if it was not."""
     if command.withdrawn is not None:
         return command.withdrawn.text
     if (ending := command.session.ending) is not None:
         return ending.reason
-    return "the client is gone"
+    return "the client is gone" if command.session.is_lost else None
