@@ -199,6 +199,8 @@ async def is_cancelled_later(_: AdminEvent) -> None:
         lambda _: [repl_result("too early"), repl_output("output")],
         lambda _: [repl_result("one"), repl_result("two")],
         lambda _: repl_result("OK\0"),
+        lambda _: repl_result("OK \udc80"),
+        lambda _: Stanza("repl-result", {"count": 3}),  # type: ignore[dict-item]
     ],
 )
 async def test_a_handler_that_is_wrong(tmp_path: Path, handler: Handler) -> None:

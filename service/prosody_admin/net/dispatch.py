@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from prosody_admin.access.policy import Policy, Verdict
-from prosody_admin.errors import CommandError, StanzaError
+from prosody_admin.errors import CommandError
 from prosody_admin.events import Events
 from prosody_admin.net.announcing import Announcer
 from prosody_admin.net.answers import answered, internal_error
@@ -294,7 +294,7 @@ class Dispatcher:
         try:
             for stanza in answer:
                 session.send(stanza)
-        except StanzaError as error:  # of a module that did not sanitise what it says
+        except Exception as error:  # noqa: BLE001 - of a module: XML cannot carry what it says
             answer, outcome = self._failed(command, error)
             session.send(answer[0])
         self._audit.command_finished(
