@@ -19,6 +19,7 @@ from prosody_admin.net.attendant import Ending
 from prosody_admin.net.dispatch import AdminEvent
 from prosody_admin.net.transport import HIGH_WATER
 from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
+from prosody_admin.protocol.structured import REFUSED, failed_result
 from prosody_admin.sd.journal import MessageId
 from prosody_admin.shell.lines import Call
 
@@ -420,6 +421,29 @@ async def test_a_pipelined_line_after_its_own_close_is_answered(tmp_path: Path) 
         f"Error: closed by {session.identity}",
     ]
     assert condition == "undefined-condition"
+
+
+async def test_what_was_to_run_after_another_closed_its_session_does_not_begin(
+    tmp_path: Path,
+) -> None:
+    """Both commands are of one round: their starts are recorded together, before either runs."""
+    async with FakeProsody(tmp_path / "prosody") as prosody, running(tmp_path) as service:
+        with await service.client() as client, await service.client() as other:
+            session, closed = service.sessions
+            session.stanza_received(repl_input(f'admin:close("{closed.id}")'))
+            closed.stanza_received(repl_input("watch:log()"))
+            assert (await client.answer()).result == f"OK: session {closed.id} closed"
+            (result,), condition = await other.last_words()
+    assert result == failed_result(f"Error: closed by {session.identity}", REFUSED)
+    assert condition == "undefined-condition"
+    assert prosody.lines == []
+    assert service.journal.events(closed.id)[1:] == [
+        "COMMAND_STARTED",
+        "COMMAND_FINISHED",
+        "SESSION_CLOSED",
+    ]
+    record = service.journal.of(MessageId.COMMAND_FINISHED)[-1]
+    assert (record.fields["COMMAND"], record.fields["RESULT"]) == ("watch:log", "cancelled")
 
 
 async def test_who_sends_many_commands_at_once_holds_up_nobody(tmp_path: Path) -> None:

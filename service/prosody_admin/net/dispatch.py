@@ -239,6 +239,11 @@ class Dispatcher:
         session, meaning = command.session, command.meaning
         command.started = self._loop.time()
         command.bytes_before, command.lines_before = session.sent_bytes, session.sent_lines
+        if session.ending is not None:  # by a command before it in this round
+            text = f"Error: {session.ending.reason}"
+            self._finish(command, [failed_result(text, REFUSED)], "cancelled")
+            session.done()
+            return
         event = AdminEvent(session, command.stanza, meaning.request.line, command.text)
         try:
             result = self._events.begin(meaning.request.event, event)
