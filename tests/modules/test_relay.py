@@ -203,6 +203,28 @@ async def test_too_many_commands_meanwhile_cancel_a_question(tmp_path: Path) -> 
             ]
 
 
+async def test_too_many_commands_before_a_question_cancel_it(tmp_path: Path) -> None:
+    held = asyncio.Event()
+
+    async def asks_later(conversation: Conversation, line: Stanza) -> None:
+        await held.wait()
+        await fake.asks_for_a_password(conversation, line)
+
+    async with (
+        FakeProsody(tmp_path / "prosody", {"user:password()": asks_later}),
+        running(tmp_path, limits={"pending_commands": 2}) as service,
+    ):
+        with await service.client() as client:
+            (session,) = service.sessions
+            await client.send(repl_input("user:password()", repl=True))
+            await client.enter("a()", "b()")
+            await until(lambda: not session.connection.transport.reading)
+            held.set()
+            assert (await client.answer()).result == "repl-requested-input a'1 cancel ''"
+            assert (await client.answer()).result == "OK: a()"
+            assert (await client.answer()).result == "OK: b()"
+
+
 async def test_prosody_gone_before_the_answer(tmp_path: Path) -> None:
     answers = {"user:password()": fake.asks_and_vanishes}
     async with FakeProsody(tmp_path / "prosody", answers), running(tmp_path) as service:

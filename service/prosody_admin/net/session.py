@@ -165,7 +165,10 @@ class Session:
         if self._questions is None:  # few sessions ever ask
             self._questions = Questions()
         self._questions.expect(question, answered)
-        self.send(question)
+        if len(self._pending) < self._limit:
+            self.send(question)
+        else:  # as for one that waits when too many commands come
+            asyncio.get_running_loop().call_soon(self._give_up_questions)
 
     def end(self, ending: Ending) -> None:
         """Let the running command finish, answer those that wait with `ending`, then close.
