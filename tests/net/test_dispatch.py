@@ -308,6 +308,10 @@ async def test_what_waits_for_the_journal_is_judged_again(
             assert (await client.answer()).result == "Error: a test"
     assert prosody.lines == []
     assert service.journal.of(MessageId.COMMAND_STARTED) == []
+    refused = service.journal.of(MessageId.COMMAND_REFUSED)
+    reasons = {record.message.partition(": ")[2] for record in refused}
+    assert reasons == {"a test", "the client is gone"}
+    assert {record.fields["RULE"] for record in refused} == {"ending"}
 
 
 async def test_a_secret_is_not_kept_for_the_next_command(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ RECORD_SECONDS = 0.1
 RECORD_RETRY_SECONDS = 0.002
 """How long it is until another attempt: a few dozen records for journald."""
 
+_GONE = Refusal("ending", "the client is gone")
+
 
 class AdminEvent(NamedTuple):
     """What a handler of `admin/<name>` or `admin/<xmlns>:<name>` gets.
@@ -164,6 +166,7 @@ class Dispatcher:
         for command in unrecorded:
             session = command.session
             if session.is_lost:
+                self._refuse(session, command.meaning, _GONE)
                 session.done()
             elif again := self._judged(session, command.stanza, command.tried_until):
                 commands.append(again)
@@ -327,4 +330,4 @@ def _why_cancelled(command: _Command) -> str | None:
         return command.withdrawn.text
     if (ending := command.session.ending) is not None:
         return ending.reason
-    return "the client is gone" if command.session.is_lost else None
+    return _GONE.text if command.session.is_lost else None
