@@ -222,6 +222,38 @@ async def test_a_handler_that_is_wrong(tmp_path: Path, handler: Handler) -> None
     assert "\nTraceback (most recent call last):\n" in logged.message
 
 
+@pytest.mark.parametrize("answers", [False, True])
+async def test_a_handler_that_fails_to_take_an_answer(tmp_path: Path, answers: bool) -> None:
+    asked = asyncio.Event()
+
+    def fails(answer: Stanza | None) -> None:
+        asked.set()
+        raise LookupError("s3cret" if answer is None else answer.text)
+
+    async def handler(event: AdminEvent) -> Stanza | None:
+        if event.line != Call("greeting", "hello"):
+            return None
+        event.session.ask(Stanza("repl-request-input", {"id": "1", "type": "password"}), fails)
+        if answers:
+            await asked.wait()
+        return repl_result("OK: done")
+
+    async with running(tmp_path) as service:
+        hook(service, "admin/repl-input", handler)
+        with await service.client() as client:
+            await client.enter("greeting:hello()")
+            assert (await client.stanza()).name == "repl-request-input"
+            answer = Stanza("repl-requested-input", {"id": "1"}, "s3cret")
+            if answers:
+                await client.send(answer, repl_input("admin:version()"))
+            assert (await client.answer()).result == "OK: done"
+            if not answers:
+                await client.enter("admin:version()")
+            assert (await client.answer()).result.startswith("OK: prosody-admin ")
+    assert service.journal.mentions("failed to take its answer: LookupError")
+    assert not service.journal.mentions("s3cret")
+
+
 async def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
     def handler(_: AdminEvent) -> None:
         raise CommandError("no such user")

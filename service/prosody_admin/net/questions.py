@@ -1,8 +1,12 @@
 """What a running command asks its client: for a password, say."""
 
+import functools
+import logging
 from collections.abc import Callable
 
 from prosody_admin.protocol.stanza import ADMIN_NS, Stanza
+
+log = logging.getLogger(__name__)
 
 ANSWER = (ADMIN_NS, "repl-requested-input")
 """Namespace and name of a client's answer to a question."""
@@ -23,7 +27,7 @@ class Questions:
 
     def expect(self, question: Stanza, answered: Answered) -> None:
         """Have `answered` called with the answer that has the question's `id`."""
-        self._waiting[question.get("id", "")] = answered
+        self._waiting[question.get("id", "")] = functools.partial(_tell, answered)
 
     def take(self, stanza: Stanza) -> Answered | None:
         """Return who waits for `stanza`, and does no more; None if it answers no question."""
@@ -36,3 +40,11 @@ class Questions:
         while self._waiting:
             _, answered = self._waiting.popitem()
             answered(None)
+
+
+def _tell(answered: Answered, answer: Stanza | None) -> None:
+    """Call back who asked: a module, which may raise anything; it ends here."""
+    try:
+        answered(answer)
+    except Exception as error:  # noqa: BLE001 - not in full: the answer may be a password
+        log.error("who asked a client failed to take its answer: %s", type(error).__name__)  # noqa: TRY400
