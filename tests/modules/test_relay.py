@@ -12,6 +12,7 @@ from fakes.prosody import Conversation, Endless, FakeProsody, Held
 from fakes.service import Running, running
 from fakes.waiting import until
 from prosody_admin.modules.shell import Relay, Relays
+from prosody_admin.net.announcing import SessionEvent
 from prosody_admin.net.audit import Refusal
 from prosody_admin.net.dispatch import AdminEvent
 from prosody_admin.net.session import Session
@@ -262,6 +263,19 @@ async def test_a_vanishing_client_ends_the_upstream_at_once(tmp_path: Path) -> N
         await service.journal.wait_for(MessageId.SESSION_CLOSED)
     assert record.fields["RESULT"] == "cancelled"
     assert prosody.lines == ["f()"]
+
+
+async def test_a_module_that_fails_at_the_end_leaves_no_upstream_behind(tmp_path: Path) -> None:
+    def fails(_: SessionEvent) -> None:
+        raise LookupError
+
+    async with FakeProsody(tmp_path / "prosody") as prosody, running(tmp_path) as service:
+        service.daemon._events.hook("admin-disconnected", fails, 100)
+        with await service.client() as client:
+            await client.ask("a()")
+            await client.close()
+        await asyncio.wait_for(prosody.conversations[0].gone.wait(), 5)
+        assert relays_of(service) == {}
 
 
 async def test_output_without_end_stops_for_a_client_that_does_not_read(tmp_path: Path) -> None:

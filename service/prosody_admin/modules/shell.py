@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import Awaitable
 
 from prosody_admin.errors import CommandError, UpstreamError
@@ -25,7 +26,8 @@ def load(module: Module) -> None:
     """Hook what Prosody answers; lower than anything that answers here."""
     relays = Relays(module.service)
     module.hook("admin/repl-input", relays.command, priority=-10)
-    module.hook("admin-disconnected", relays.disconnected)
+    # First of all: behind a handler that fails or hangs, the connection would stay for ever.
+    module.hook("admin-disconnected", relays.disconnected, priority=sys.maxsize)
     module.at_unload(relays.close)
 
 
