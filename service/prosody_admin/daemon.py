@@ -230,7 +230,9 @@ class Daemon:
         try:
             async with asyncio.timeout(seconds):
                 await self._events.dispatch("server-stopping", None)
-        except Exception:  # a module may raise anything; the service stops
+        except (Exception, asyncio.CancelledError):  # of a module; the service stops
+            if self._killed_by.done():  # it is this task that is cancelled
+                raise
             log.exception("a handler of server-stopping failed")
         deadline = self._loop.time() + seconds
         sessions = self._service.sessions
