@@ -226,6 +226,21 @@ async def test_too_many_commands_before_a_question_cancel_it(tmp_path: Path) -> 
             assert (await client.answer()).result == "OK: b()"
 
 
+@pytest.mark.parametrize("before", [True, False])
+async def test_who_sends_no_more_is_not_waited_for_with_a_question(
+    tmp_path: Path, before: bool
+) -> None:
+    async with FakeProsody(tmp_path / "prosody", ASKS), running(tmp_path) as service:
+        with await service.client() as client:
+            await client.send(repl_input("user:password()", repl=True))
+            if before:
+                client.half_close()
+            else:
+                assert await client.stanza() == QUESTION
+                client.half_close()
+            assert (await client.answer()).result == "repl-requested-input a'1 cancel ''"
+
+
 async def test_prosody_gone_before_the_answer(tmp_path: Path) -> None:
     answers = {"user:password()": fake.asks_and_vanishes}
     async with FakeProsody(tmp_path / "prosody", answers), running(tmp_path) as service:

@@ -104,6 +104,15 @@ async def test_instead_of_a_stanza(tmp_path: Path, bad: BadInput) -> None:
     assert "secret" not in repr(service.journal.records)
 
 
+async def test_what_is_said_not_to_be_taken_does_not_run(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        with await service.client() as client:
+            await client.send_bytes(b"<repl-input>admin:version()</repl-input>" * 2 + b"rubbish")
+            assert await client.last_words() == ([last_words("bad-format")], "bad-format")
+            await service.journal.wait_for(MessageId.SESSION_CLOSED)
+    assert service.journal.events() == ["SESSION_OPENED", "STREAM_ERROR", "SESSION_CLOSED"]
+
+
 async def test_a_client_that_never_speaks(tmp_path: Path) -> None:
     async with running(tmp_path, limits={"header_timeout": 0.05}) as service:
         with await Client.connect(service.path) as client:

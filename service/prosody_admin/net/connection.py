@@ -136,6 +136,11 @@ class Connection:
         return self._stream.can_send and not self.transport.closing
 
     @property
+    def failed(self) -> bool:
+        """Whether the stream ended with an error, so that nothing more can be sent."""
+        return self._error is not None
+
+    @property
     def at_rest(self) -> bool:
         """Whether the stream is open, at a stanza boundary, and nothing waits for the peer."""
         return (

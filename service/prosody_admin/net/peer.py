@@ -141,7 +141,7 @@ def _unit(directory: Path) -> str | None:
         groups = (directory / "cgroup").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    for line in groups.splitlines():
+    for line in groups.split("\n"):  # a group's name may have anything else that ends lines
         if line.startswith("0::"):
             for part in line[3:].split("/"):
                 if not part.endswith(".slice") and part:

@@ -139,8 +139,8 @@ class Session:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the client is gone, and nothing can be sent to it any more."""
-        return self._lost is not None
+        """Whether the client is gone, or its stream failed: nothing can be sent to it any more."""
+        return self._lost is not None or self.connection.failed
 
     def has_its_peer(self) -> bool:
         """Return whether the process that connected is still what it was then."""
@@ -165,9 +165,9 @@ class Session:
         if self._questions is None:  # few sessions ever ask
             self._questions = Questions()
         self._questions.expect(question, answered)
-        if len(self._pending) < self._limit:
+        if len(self._pending) < self._limit and not self._input_ended:
             self.send(question)
-        else:  # as for one that waits when too many commands come
+        else:  # an answer could not come through, see `stanza_received` and `stream_ended`
             asyncio.get_running_loop().call_soon(self._give_up_questions)
 
     def end(self, ending: Ending) -> None:
@@ -236,6 +236,8 @@ class Session:
     def take(self) -> Stanza | None:
         """Take the command that waits; None if the client is gone, or has enough to read."""
         self.connection.flush_much()
+        if self.connection.failed:  # its client was told that nothing more is taken
+            self._pending.clear()
         if not self._pending or self.connection.transport.writing_paused:
             self._busy = False
             self._go_on()
@@ -358,6 +360,7 @@ class Session:
     def stream_ended(self) -> None:
         """Note that nothing more comes; what waits is still answered."""
         self._input_ended = True
+        self._give_up_questions()
         self._go_on()
 
     def writing_resumed(self) -> None:
