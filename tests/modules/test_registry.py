@@ -154,6 +154,18 @@ async def test_a_module_that_is_broken_locks_nobody_out(
                 modules(service).load(name)
 
 
+async def test_a_package_of_somebody_else_that_is_damaged_locks_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    install(tmp_path, "damaged", "no value")
+    async with running(tmp_path, modules={"enabled": ("greeting",)}) as service:
+        with await service.client() as client:
+            assert not (await client.ask("admin:version()")).failed
+        (failed,) = service.journal.of(MessageId.MODULE_FAILED)
+        assert failed.message == "module 'greeting' cannot be looked for"
+
+
 async def test_a_module_that_two_packages_offer_is_not_guessed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,7 +88,10 @@ def _find(name: str) -> Callable[[Module], None]:
     # Imported here: it brings `email` and `zipfile` with it, for whoever has modules of others.
     from importlib.metadata import entry_points
 
-    found = tuple(entry_points(group=ENTRY_POINTS, name=name))
+    try:
+        found = tuple(entry_points(group=ENTRY_POINTS, name=name))
+    except Exception as error:  # it reads what all packages offer, and fails if one is damaged
+        raise ModuleError(f"module {name!r} cannot be looked for") from error
     if not found:
         raise ModuleError(
             f"module {name!r} not found: expected an installed package with an entry point "
