@@ -75,6 +75,7 @@ def test_login(connection: File, tmp_path: Path, text: str, uid: int | None) -> 
         ("", None),
         ("0::/a.service/x\u20280::/b.service\n", "a.service"),
         ("1:name=systemd:/a.service/x\u20280::/b.service\n", None),
+        ("1:name=systemd:/a.service/x\r0::/b.service\n", None),
         ("0::/a\x1b[1m.service\n", "a\ufffd[1m.service"),
     ],
 )

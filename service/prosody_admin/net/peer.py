@@ -138,10 +138,10 @@ def _unit(directory: Path) -> str | None:
     groups as they like.
     """
     try:
-        groups = (directory / "cgroup").read_text(encoding="utf-8", errors="replace")
+        groups = (directory / "cgroup").read_bytes().decode("utf-8", "replace")
     except OSError:
         return None
-    for line in groups.split("\n"):  # a group's name may have anything else that ends lines
+    for line in groups.split("\n"):  # of all that ends lines, what no name of a group has
         if line.startswith("0::"):
             for part in line[3:].split("/"):
                 if not part.endswith(".slice") and part:
