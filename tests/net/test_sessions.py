@@ -240,6 +240,22 @@ async def test_a_question_of_what_is_answered_at_once_is_given_up_too() -> None:
         await client.close()
 
 
+async def test_a_question_with_the_name_of_one_that_waits_takes_its_place() -> None:
+    first: list[Stanza | None] = []
+    second: list[Stanza | None] = []
+
+    class Asking(Obliging):
+        def answer(self, session: Session, stanza: Stanza) -> None:
+            session.ask(Stanza("repl-request-input", {"id": "1"}), first.append)
+            session.ask(Stanza("repl-request-input", {"id": "1"}), second.append)
+            session.send(repl_result("OK"))
+
+    async with served(Asking()) as (_, client):
+        await client.enter("a()")
+        await until(lambda: first == second == [None])
+        await client.close()
+
+
 async def test_a_command_that_nobody_took_before_the_client_left() -> None:
     class Late(Obliging):
         def command_waits(self, session: Session) -> None:

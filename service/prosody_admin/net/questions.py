@@ -1,5 +1,6 @@
 """What a running command asks its client: for a password, say."""
 
+import asyncio
 import functools
 import logging
 from collections.abc import Callable
@@ -26,8 +27,14 @@ class Questions:
         return len(self._waiting)
 
     def expect(self, question: Stanza, answered: Answered) -> None:
-        """Have `answered` called with the answer that has the question's `id`."""
-        self._waiting[question.get("id", "")] = functools.partial(_tell, answered)
+        """Have `answered` called with the answer that has the question's `id`.
+
+        A question before it with the same `id` is given up, soon.
+        """
+        name = question.get("id", "")
+        if (earlier := self._waiting.get(name)) is not None:
+            asyncio.get_running_loop().call_soon(earlier, None)
+        self._waiting[name] = functools.partial(_tell, answered)
 
     def take(self, stanza: Stanza) -> Answered | None:
         """Return who waits for `stanza`, and does no more; None if it answers no question."""
