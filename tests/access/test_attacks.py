@@ -66,6 +66,20 @@ def test_a_pattern_that_takes_long(pattern: str) -> None:
     assert refused(SHIPPED_ROLES["viewer"], f'user:list("example.com", {pattern})')
 
 
+@pytest.mark.parametrize("role", EVERY_ROLE, ids=attrgetter("name"))
+@pytest.mark.parametrize("command", ['user:list("example.com", ', "stats:show("])
+@pytest.mark.parametrize("repeated", ["", "-"])
+def test_a_pattern_with_a_set_of_many_characters(role: Role, command: str, repeated: str) -> None:
+    assert refused(role, f'{command}"[{"b" * 10_000}!-~]{repeated}!")')
+
+
+def test_how_long_a_pattern_may_be() -> None:
+    viewer = SHIPPED_ROLES["viewer"]
+    for pattern in ("x" * 100, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 50):
+        assert not refused(viewer, f'user:list("example.com", "{pattern}")')
+        assert refused(viewer, f'user:list("example.com", "{pattern}x")')
+
+
 def test_other_characters_of_a_pattern_cost_nothing() -> None:
     shown = {*map(chr, range(0x20, 0x7F))} - {*'"\\'}
     viewer = SHIPPED_ROLES["viewer"]
