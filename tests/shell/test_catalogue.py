@@ -250,5 +250,34 @@ def test_a_catalogue_never_changes() -> None:
     assert isinstance(catalogue.names_of(command), frozenset)
 
 
+def test_all_names_of_a_command() -> None:
+    """Those of what it is named after, of what that is named after, and of a circle of names."""
+    catalogue = shipped().extended(
+        {
+            "user": {"promote": {"class": "write", "same_as": "user:setroles"}},
+            "site": {
+                "a": {"class": "read", "same_as": "site:b"},
+                "b": {"class": "read", "same_as": "site:c"},
+                "c": {"class": "read", "same_as": "site:a"},
+                "d": {"class": "read", "same_as": "site:a"},
+                "e": {"class": "read", "same_as": "site:unknown"},
+                "f": {"class": "read", "same_as": "site:f"},
+            },
+        }
+    )
+
+    def names(section: str, name: str) -> set[str]:
+        command = catalogue.get(section, name)
+        assert command
+        return {":".join(one) for one in catalogue.names_of(command)}
+
+    for one in ("promote", "set_role", "setroles"):
+        assert names("user", one) == {"user:promote", "user:set_role", "user:setroles"}
+    for one in ("a", "b", "c", "d"):
+        assert names("site", one) == {"site:a", "site:b", "site:c", "site:d"}
+    assert names("site", "e") == {"site:e", "site:unknown"}
+    assert names("site", "f") == {"site:f"}
+
+
 def test_the_shipped_catalogue_is_read_once() -> None:
     assert shipped() is shipped()

@@ -83,10 +83,15 @@ class Catalogue:
 
     def __init__(self, commands: Mapping[tuple[str, str], Command]) -> None:
         self._commands = dict(commands)
-        names: dict[str, set[tuple[str, str]]] = {}
+        names = {name: {name} for name in self._commands}
         for name, command in self._commands.items():
-            names.setdefault(_meant(command), set()).add(name)
-        self._names = {meant: frozenset(same) for meant, same in names.items()}
+            if not command.same_as:
+                continue
+            # What it is another name of can be one itself, or be in no catalogue.
+            section, _, meant = command.same_as.partition(":")
+            same = names[name] | names.get((section, meant), {(section, meant)})
+            names.update(dict.fromkeys(same, same))
+        self._names = {name: frozenset(same) for name, same in names.items()}
 
     def get(self, section: str, name: str) -> Command | None:
         """Return what is known of a command, None for an unknown one."""
@@ -94,7 +99,7 @@ class Catalogue:
 
     def names_of(self, command: Command) -> frozenset[tuple[str, str]]:
         """Return all names, as section and name, that do the same as this command."""
-        return self._names[_meant(command)]
+        return self._names[command.section, command.name]
 
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands.values())
@@ -116,10 +121,6 @@ class Catalogue:
                     raise SettingsError(f"{key}: expected names of a section and a command")
                 added[section, name] = _command(section, name, _Facts(key, facts))
         return Catalogue({**self._commands, **added})
-
-
-def _meant(command: Command) -> str:
-    return command.same_as or f"{command.section}:{command.name}"
 
 
 @functools.cache
