@@ -90,6 +90,31 @@ def test_a_command_of_a_site_may_have_secrets_before_its_hosts() -> None:
     )
 
 
+def test_a_word_that_may_be_of_a_secret_is_no_host() -> None:
+    facts = {"class": "write", "secrets": [1], "hosts": [2]}
+    catalogue = shipped().extended({"site": {"join": facts}})
+    line = parse(f'site:join("one", "{CANARY}", "three")', catalogue)
+    assert account_of(Request("admin/repl-input", line), catalogue) == Account(
+        "site:join", "(hidden), (hidden), (hidden)", discreet=True
+    )
+
+
+def test_flags_are_secret_where_the_table_that_they_end_up_in_is() -> None:
+    flags = {"token": "value", "keep": "kv"}
+    facts = {"class": "write", "hosts": [1], "secrets": [2], "parameters": 1, "flags": flags}
+    catalogue = shipped().extended({"site": {"join": facts}})
+    for line, arguments in (
+        (f'site:join("b", {{token = "{CANARY}"}})', '"b", (hidden)'),
+        (
+            f'{{"site", "join", "b", "--token", "{CANARY}", "--no-keep"}}',
+            '"b", --token=(hidden), --keep=(hidden)',
+        ),
+    ):
+        assert account_of(Request("admin/repl-input", parse(line, catalogue)), catalogue) == (
+            Account("site:join", arguments, "b", discreet=True)
+        )
+
+
 def test_the_host_is_the_one_that_a_command_of_a_site_names_first() -> None:
     catalogue = shipped().extended({"site": {"move": {"class": "write", "hosts": [2, 1]}}})
     line = parse('site:move("b", "c")', catalogue)

@@ -55,9 +55,13 @@ def _account_of_call(name: str, call: Call, catalogue: Catalogue) -> Account:
         HIDDEN if position in hidden and argument is not None else written(argument)
         for position, argument in enumerate(call.arguments, 1)
     ]
-    texts += [f"--{flag.name}={flag.value}" for flag in call.flags]
+    # Flags end up in one table, the argument behind those before them.
+    secret_flags = command.parameters + 1 in hidden
+    texts += [f"--{flag.name}={HIDDEN if secret_flags else flag.value}" for flag in call.flags]
     first = call.arguments[command.hosts[0] - 1 : command.hosts[0]] if command.hosts else ()
     host = host_of(first[0]) if first and isinstance(first[0], str) else None
+    if not hidden.isdisjoint(command.hosts[:1]):
+        host = None
     discreet = bool(hidden) or command.command_class in _TELLING
     return Account(name, ", ".join(texts) or None, host, discreet)
 
