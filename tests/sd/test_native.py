@@ -380,17 +380,6 @@ class TestJournaldGoes:
         record(journal, "after")
         assert journald.messages() == ["meanwhile", "after"]
 
-    def test_another_is_found_while_the_one_before_hangs_on_to_its_socket(
-        self, journal: NativeJournal, journald: Journald
-    ) -> None:
-        count = fill(journal)
-        journald.path.unlink()
-        another = Journald(journald.path)
-        record(journal, "to the other")
-        assert another.messages() == ["to the other"]
-        assert len(journald.records()) == count
-        another.stop()
-
     def test_it_need_not_be_there_at_first(self, tmp_path: Path) -> None:
         journal = NativeJournal(tmp_path / "socket")
         journal.log("early")

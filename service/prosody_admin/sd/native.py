@@ -215,13 +215,13 @@ class NativeJournal(Journal):
         With EMSGSIZE it never will: the record is too large.
 
         The socket stays connected, for to look up the path takes as long as to send; once nobody
-        is there any more, or reads what is there, the path may lead to another journald: one that
-        cannot even be killed, as its disk hangs, holds on to the socket that it had.
+        is there any more, the path may lead to another journald. Not while one hangs: what it has
+        not read fills our own socket's buffer, whoever the next record is for.
         """
         try:
             self._send_connected(payload)
         except OSError as error:
-            if error.errno not in {errno.ENOTCONN, errno.ECONNREFUSED, errno.EAGAIN}:
+            if error.errno not in {errno.ENOTCONN, errno.ECONNREFUSED}:
                 raise
             self._socket.connect(self._path)
             self._send_connected(payload)
