@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from socket import socketpair
 
 import pytest
 
@@ -11,6 +12,8 @@ from fakes.service import running
 from prosody_admin.client import quick
 from prosody_admin.client.exits import ExitCode
 from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
+
+HEADER = quick._HEADER.encode()
 
 
 async def says_much(conversation: Conversation, _: Stanza) -> None:
@@ -130,6 +133,18 @@ async def test_a_service_that_goes_away(tmp_path: Path) -> None:
         "prosody-adminctl: the service ended the connection;"
         " the outcome of the command is unknown\n",
     )
+
+
+@pytest.mark.parametrize("question", [b"", b"<repl-request-input type='x' id='1'/>"])
+def test_a_service_that_reads_no_more(
+    question: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs = socketpair()
+    theirs.sendall(HEADER + question)
+    theirs.close()
+    monkeypatch.setattr(quick, "_connected", lambda: ours)
+    assert quick.run(["user", "list"]) == ExitCode.UNREACHABLE
+    assert capsys.readouterr().err.endswith("the outcome of the command is unknown\n")
 
 
 @pytest.mark.parametrize(

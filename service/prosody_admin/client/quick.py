@@ -91,13 +91,20 @@ def _exchange(sock: socket, line: str) -> Iterator[Stanza]:
         from prosody_admin.client.terminal.output import columns
 
         width = f" width='{columns(sys.stdout)}'"
-    sock.sendall(f"{_HEADER}<repl-input{width} repl='0'>{_escaped(line)}</repl-input>".encode())
+    _send(sock, f"{_HEADER}<repl-input{width} repl='0'>{_escaped(line)}</repl-input>")
     reader = _Reader()
     try:
         while data := sock.recv(_READ_BYTES):
             yield from reader.feed(data)
     except (OSError, ExpatError):
         return
+
+
+def _send(sock: socket, text: str) -> None:
+    try:
+        sock.sendall(text.encode())
+    except OSError:
+        return  # of a service that is gone, reading tells more; for start.py it would be a reader
 
 
 class _Reader:
@@ -147,7 +154,7 @@ def _answer(sock: socket, question: dict[str, str]) -> None:
     attributes = {"type": kind, "id": question.get("id", ""), "status": status}
     written = "".join(f" {name}='{_escaped(value)}'" for name, value in attributes.items())
     text = _escaped(answer or "")
-    sock.sendall(f"<repl-requested-input{written}>{text}</repl-requested-input>".encode())
+    _send(sock, f"<repl-requested-input{written}>{text}</repl-requested-input>")
 
 
 def _result(attributes: dict[str, str], text: str) -> int:
