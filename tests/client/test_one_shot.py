@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from socket import socketpair
+from socket import AF_UNIX, socket, socketpair
 
 import pytest
 
@@ -11,7 +11,10 @@ from fakes.prosody import Conversation, FakeProsody
 from fakes.service import running
 from prosody_admin.client import quick
 from prosody_admin.client.exits import ExitCode
+from prosody_admin.client.main import run
 from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
+from prosody_admin.shell.catalogue import shipped
+from prosody_admin.shell.literals import KEYWORDS
 
 HEADER = quick._HEADER.encode()
 
@@ -189,10 +192,45 @@ async def test_run_takes_a_line_as_it_stands(tmp_path: Path) -> None:
         ["user", "list", "a\nb"],
         ["us\u00e9r", "list"],
         ["user", "2list"],
+        ["end", "x"],
+        ["user", "repeat"],
     ],
 )
 def test_what_is_out_of_the_ordinary_goes_the_long_way(words: list[str]) -> None:
     assert quick.run(words) is None
+
+
+def test_what_is_a_copy_is_complete() -> None:
+    assert {word.encode() for word in quick._KEYWORDS} == KEYWORDS
+    assert {command.section for command in shipped() if command.flags} == quick._WITH_FLAGS
+
+
+async def test_the_width_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    widths = []
+
+    async def says_it(conversation: Conversation, stanza: Stanza) -> None:
+        widths.append(stanza.get("width"))
+        await conversation.send(repl_result("OK"))
+
+    async with FakeProsody(tmp_path / "prosody", {"x:wide()": says_it}) as prosody:
+        monkeypatch.setenv("PROSODY_ADMIN_SOCKET", str(prosody.path))
+        for columns in ("60", "none"):
+            monkeypatch.setenv("COLUMNS", columns)
+            assert await asyncio.to_thread(quick.run, ["x", "wide"]) == 0
+            assert await asyncio.to_thread(run, ["-q", "x", "wide"]) == 0
+    assert widths == ["60", "60", None, None]
+    assert capsys.readouterr().out == "OK\n" * 2
+
+
+def test_a_service_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "_CONNECT_SECONDS", 0.01)
+    monkeypatch.setenv("PROSODY_ADMIN_SOCKET", str(tmp_path / "socket"))
+    with socket(AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        assert quick.run(["user", "list"]) == ExitCode.UNREACHABLE
 
 
 async def test_help_and_version() -> None:

@@ -23,7 +23,18 @@ _FAILURE = "urn:prosody-admin:structured:1}failure"
 _CODES = {"refused": 3, "unreachable": 4}
 """Exit codes by kind of failure; without a kind it is 1."""
 
+_WITH_FLAGS = {"invite"}
+"""Sections that have commands with flags, for which the arguments are counted."""
+
+_KEYWORDS = {
+    *("and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if"),
+    *("in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"),
+}
+"""Those of Lua, which are no names; a copy, for the original takes long to import."""
+
 _CONNECT_SECONDS = 30.0
+"""How long connecting and the first bytes may take, each; those of connection.py."""
+
 _READ_BYTES = 65536
 
 Stanza = tuple[str, dict[str, str], str]
@@ -61,7 +72,8 @@ def _line(words: list[str]) -> str | None:
     plain = (
         all(word.isascii() and word.isidentifier() for word in (section, command))
         and all(word.isprintable() and word[:1] != "-" for word in arguments)
-        and section not in {*VERBS, COMPLETE, "help"}
+        and section not in {*VERBS, COMPLETE, "help", *_WITH_FLAGS}
+        and not {section, command} & _KEYWORDS
         and (section, command) not in DESTRUCTIVE
     )
     return f"{section}:{command}({', '.join(map(_quoted, arguments))})" if plain else None
@@ -80,21 +92,22 @@ def _connected() -> socket | None:
     except OSError:
         sock.close()
         return None
-    sock.settimeout(None)
     return sock
 
 
 def _exchange(sock: socket, line: str) -> Iterator[Stanza]:
     """Send a line and go through what comes back; ends with the stream."""
     width = ""
-    if sys.stdout.isatty():
+    if os.environ.get("COLUMNS") or sys.stdout.isatty():
         from prosody_admin.client.terminal.output import columns
 
-        width = f" width='{columns(sys.stdout)}'"
+        if cells := columns(sys.stdout):
+            width = f" width='{cells}'"
     _send(sock, f"{_HEADER}<repl-input{width} repl='0'>{_escaped(line)}</repl-input>")
     reader = _Reader()
     try:
         while data := sock.recv(_READ_BYTES):
+            sock.settimeout(None)  # it is there; a command may take as long as it likes
             yield from reader.feed(data)
     except (OSError, ExpatError):
         return
