@@ -1,12 +1,14 @@
 """One command, by the quick way and by the long one: both print and return the same."""
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 from socket import AF_UNIX, socket, socketpair
 
 import pytest
 
-from fakes.adminctl import Ended, adminctl
+from fakes.adminctl import SERVICE, Ended, adminctl
 from fakes.prosody import Conversation, FakeProsody
 from fakes.service import running
 from prosody_admin.client import quick
@@ -50,6 +52,7 @@ async def asks(conversation: Conversation, _: Stanza) -> None:
 
 ANSWERS = {
     'x:much("\u00e4<\'", " ")': says_much,
+    "x:much()": says_much,
     "x:silent()": says_nothing,
     "x:fail()": fails,
     "x:vanish()": vanishes,
@@ -231,6 +234,50 @@ def test_a_service_that_never_answers(tmp_path: Path, monkeypatch: pytest.Monkey
         listener.bind(str(tmp_path / "socket"))
         listener.listen()
         assert quick.run(["user", "list"]) == ExitCode.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("words", "elsewhere", "code", "error"),
+    [
+        ("x much", ">/dev/full", 1, "prosody-adminctl: No space left on device\n"),
+        ("x much", ">&-", 0, "wrong\n"),
+        ("x fail", ">&-", 1, "Error: no such host\n"),
+        ("x fail", "2>&-", 1, ""),
+        ("x fail", "2>/dev/full", 1, ""),
+        ("", "<&-", 0, ""),
+    ],
+)
+async def test_streams_that_take_nothing(
+    tmp_path: Path, words: str, elsewhere: str, code: int, error: str
+) -> None:
+    command = f"{sys.executable} -m prosody_admin.client"
+    async with FakeProsody(tmp_path / "prosody", ANSWERS) as prosody:
+        for options in ("", f"--socket={prosody.path}"):
+            bash = await asyncio.create_subprocess_exec(
+                *("bash", "-c", f"{command} {options} {words} {elsewhere}"),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={"PYTHONPATH": str(SERVICE), "PROSODY_ADMIN_SOCKET": str(prosody.path)},
+            )
+            stdout, stderr = await bash.communicate()
+            assert (bash.returncode, stdout, stderr.decode()) == (code, b"", error)
+
+
+@pytest.mark.parametrize(("number", "code"), [(1, 0), (2, 1)])
+async def test_a_reader_that_is_gone(tmp_path: Path, number: int, code: int) -> None:
+    words = ["x", "fail"] if number == 2 else ["x", "much"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    async with FakeProsody(tmp_path / "prosody", ANSWERS) as prosody:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "prosody_admin.client", *words),
+            stdout=theirs if number == 1 else None,
+            stderr=theirs if number == 2 else asyncio.subprocess.PIPE,
+            env={"PYTHONPATH": str(SERVICE), "PROSODY_ADMIN_SOCKET": str(prosody.path)},
+        )
+        os.close(theirs)
+        _, stderr = await process.communicate()
+    assert (process.returncode, stderr or b"") == (code, b"")
 
 
 async def test_help_and_version() -> None:
