@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from prosody_admin.client.exits import code_of_error
 from prosody_admin.client.options import parse_arguments
+from prosody_admin.client.terminal.text import shown
 from prosody_admin.errors import ClientError
 
 
@@ -17,5 +18,6 @@ def run(argv: Sequence[str]) -> int:
         module = "elsewhere.remote" if elsewhere else arguments.module
         return int(importlib.import_module(f"prosody_admin.client.{module}").run(arguments))
     except ClientError as error:
-        print(f"prosody-adminctl: {error}", file=sys.stderr)
+        # It may quote what the service says.
+        print(shown(f"prosody-adminctl: {error}", sys.stderr), file=sys.stderr)
         return code_of_error(error)

@@ -5,6 +5,7 @@ import contextlib
 import os
 import pwd
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from prosody_admin.client import connect as connection_to
 from prosody_admin.client.connection import Connection
 from prosody_admin.client.exits import ExitCode
 from prosody_admin.client.options import parse_arguments
+from prosody_admin.client.prompt import interactive
 from prosody_admin.client.prompt.greeting import greeting
 from prosody_admin.client.prompt.history import history_path
 from prosody_admin.client.prompt.interactive import Service, Shell
@@ -92,6 +94,19 @@ async def test_lines_run_one_after_the_other_on_one_connection(
     said = capsys.readouterr()
     assert said.out == "OK: a:b()\nOK: c:d()\n"
     assert said.err == "half of itError: no\n"
+
+
+def test_the_greeting_does_not_drive_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(interactive, "at_terminal", lambda: True)
+    monkeypatch.setattr(interactive, "greeting", lambda _: "you are \x9b31m.\nType help")
+    monkeypatch.setattr(interactive, "best_prompt", lambda *_: Typed())
+    monkeypatch.setattr(interactive.Service, "connection", lambda _: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert interactive.run(parse_arguments(["shell"])) == ExitCode.OK
+    assert capsys.readouterr().err == "you are \\x9b31m.\nType help\n"
 
 
 @pytest.mark.parametrize("word", ["quit", "exit", "bye", " Quit "])

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.closing(Service(lambda: connect(arguments))) as service:
         connection = service.connection()
         if not arguments.quiet:
-            print(greeting(connection), file=sys.stderr)
+            print(shown(greeting(connection), sys.stderr), file=sys.stderr)
         shell = Shell(arguments, service)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: shell.leave(128 + number))
