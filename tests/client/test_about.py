@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from prosody_admin import __version__
 from prosody_admin.access.identity import Identity
 from prosody_admin.client.about import Facts, _duration, _rights
 from prosody_admin.client.exits import ExitCode
+from prosody_admin.client.main import run
 
 BOB = Identity(8, 1001, 1001, user="bob\x1b", login_user="root", unit="bob.service")
 
@@ -60,6 +62,23 @@ def test_rights_of_roles() -> None:
     role: Facts = {"name": "viewer", "allow": ("@read", "help"), "deny": (), "lua": False}
     assert _rights([role], Namespace()) == " Role: viewer\nAllow: @read help\n  Lua: no\n"
     assert _rights([], Namespace()) == "No role is granted to you.\n"
+
+
+@pytest.mark.parametrize("words", [("explain", 'user:list(\n"x")'), ("close", "a", "b\x1b")])
+async def test_words_that_no_line_can_have(tmp_path: Path, words: tuple[str, ...]) -> None:
+    async with running(tmp_path) as service:
+        ended = await adminctl(*words, socket=service.path)
+    assert (ended.code, ended.stdout) == (ExitCode.USAGE, "")
+    assert ended.stderr.startswith(f"prosody-adminctl: {words[0]}: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_an_error_does_not_drive_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run(["--socket=/nowhere/\x9b31m", "status"]) == ExitCode.UNREACHABLE
+    assert capsys.readouterr().err.startswith("prosody-adminctl: /nowhere/\\x9b31m: ")
 
 
 async def test_close(tmp_path: Path) -> None:

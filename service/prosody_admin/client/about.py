@@ -11,6 +11,7 @@ from prosody_admin.client.reach import connect
 from prosody_admin.client.terminal.cells import Align, visible
 from prosody_admin.client.terminal.output import columns, paged
 from prosody_admin.client.terminal.tables import Column, as_json, rendered
+from prosody_admin.errors import UsageError
 from prosody_admin.protocol.structured import Fact
 from prosody_admin.shell.canonical import canonical
 from prosody_admin.shell.lines import Call
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.verb == "close":
             return _close(connection, arguments)
         line = (arguments.line,) if arguments.verb == "explain" else ()
-        items = connection.query(canonical(Call("admin", arguments.verb, line)))
+        items = connection.query(_question(arguments.verb, *line))
     about = _VERBS[arguments.verb]
     if arguments.json:
         text = as_json(items if about.is_list else items[0], arguments.json)
@@ -72,14 +73,26 @@ def run(arguments: argparse.Namespace) -> int:
 def _close(connection: Connection, arguments: argparse.Namespace) -> int:
     """Close each session; what is wrong with one does not spare the others."""
     code = ExitCode.OK
-    for session in arguments.sessions:
-        result = connection.run(canonical(Call("admin", "close", (session,)))).result
+    lines = [_question("close", session) for session in arguments.sessions]
+    for session, line in zip(arguments.sessions, lines, strict=True):
+        result = connection.run(line).result
         if not result.ok:
             print(f"{visible(session)}: {visible(result.text)}", file=sys.stderr)
         elif not arguments.quiet:
             print(visible(result.text))
         code = max(code, code_of_result(result))
     return code
+
+
+def _question(verb: str, *arguments: str) -> str:
+    """Return the line that asks the service. Raises UsageError for what no line can have."""
+    try:
+        return canonical(Call("admin", verb, arguments))
+    except ValueError:
+        word = visible(" ".join(arguments))
+        raise UsageError(
+            f"{verb}: {word}: too long, or has control characters or line breaks"
+        ) from None
 
 
 def _status(items: Sequence[Facts], _: argparse.Namespace) -> str:
