@@ -5,15 +5,18 @@ from getpass import getpass
 
 from prosody_admin.client.destructive import DESTRUCTIVE
 from prosody_admin.errors import UsageError
+from prosody_admin.protocol.stanza import sanitised
 from prosody_admin.shell.canonical import written
 from prosody_admin.shell.lines import Call, parse
+
+_NO_CHARACTERS = "prosody-adminctl: keys in the password that are no characters: cancelled"
 
 
 def ask_password(kind: str) -> str | None:
     """Ask for a password twice without showing it; None where it is not to be had.
 
-    That is without a terminal, for any other kind of question, after end of file, or when the two
-    differ.
+    That is without a terminal, for any other kind of question, after end of file, when the two
+    differ, or for keys that are no characters, such as the arrows: XML cannot carry them.
     """
     if kind != "password" or not at_terminal():
         print("prosody-adminctl: a question that needs a terminal: cancelled", file=sys.stderr)
@@ -23,8 +26,14 @@ def ask_password(kind: str) -> str | None:
         again = getpass("Again: ")
     except EOFError:
         return None
+    except UnicodeDecodeError:
+        print(_NO_CHARACTERS, file=sys.stderr)
+        return None
     if password != again:
         print("prosody-adminctl: the passwords differ: cancelled", file=sys.stderr)
+        return None
+    if sanitised(password) != password:
+        print(_NO_CHARACTERS, file=sys.stderr)
         return None
     return password
 
