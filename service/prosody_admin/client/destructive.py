@@ -6,11 +6,12 @@ Imports nothing, for quick.py.
 DESTRUCTIVE = {
     ("c2s", "closeall"),
     ("host", "deactivate"),
+    ("hosts", "deactivate"),
     ("module", "unload"),
     ("port", "close"),
+    ("pubsub", "delete_all_items"),
     ("pubsub", "delete_item"),
     ("pubsub", "delete_node"),
-    ("pubsub", "purge"),
     ("s2s", "closeall"),
     ("server", "shutdown"),
     ("user", "delete"),
