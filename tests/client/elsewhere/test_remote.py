@@ -200,7 +200,7 @@ async def test_a_host_that_cannot_be_reached(
         assert ended.stderr.removeprefix(said).startswith(f"prosody-adminctl: {host}: ssh: ")
 
 
-@pytest.mark.parametrize("words", [["whoami"], ["log"]])
+@pytest.mark.parametrize("words", [["whoami"], ["log"], ["--stdio-bridge"]])
 async def test_without_ssh(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:

@@ -51,7 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
         return run_on(hosts, arguments, run)
     if arguments.stdio_bridge:
         argv = bridge(arguments)
-        os.execvp(argv[0], argv)  # noqa: S606 - no shell is what we want
+        try:
+            os.execvp(argv[0], argv)  # noqa: S606 - no shell is what we want
+        except OSError as error:
+            raise ServiceUnreachableError(f"{argv[0]}: {error.strerror}") from error
     if arguments.verb == "log":
         return _log(arguments)
     module = importlib.import_module(f"prosody_admin.client.{arguments.module}")
