@@ -20,8 +20,9 @@ from fakes.prosody import FakeProsody, asks_for_a_password, fails
 from fakes.service import running
 from fakes.waiting import PATIENCE, until
 from prosody_admin.client.elsewhere.forked import LINE_BYTES, Lines, Whole
-from prosody_admin.client.elsewhere.side_by_side import AT_ONCE
+from prosody_admin.client.elsewhere.side_by_side import AT_ONCE, _output
 from prosody_admin.client.exits import ExitCode
+from prosody_admin.client.options import parse_arguments
 from prosody_admin.errors import ClientError
 
 VERSION = "OK: prosody-admin 0.1.0"
@@ -301,6 +302,25 @@ def test_lines_are_bounded() -> None:
     assert stream.getvalue() == ""
     lines.take(b"x")
     assert stream.getvalue() == f"a: {'x' * LINE_BYTES}\n"
+
+
+def test_a_line_that_is_too_long_ends_behind_a_character() -> None:
+    stream = io.StringIO()
+    lines = Lines(stream, "")
+    data = ("x" + "\u00e9" * (LINE_BYTES // 2)).encode()
+    lines.take(data[:LINE_BYTES])
+    lines.take(data[LINE_BYTES:])
+    lines.end()
+    assert stream.getvalue().replace("\n", "") == data.decode()
+
+
+def test_an_event_is_json_however_long_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    event = json.dumps({"PROSODY_ADMIN_LUA": "\x01" * LINE_BYTES})
+    sink = _output("a", ["a", "b"], parse_arguments(["log", "--json=short"]))
+    for start in range(0, len(event), LINE_BYTES):
+        sink.take(event[start : start + LINE_BYTES].encode())
+    sink.take(b"\n")
+    assert capsys.readouterr().out == f"{event}\n"
 
 
 def test_lines_do_not_drive_a_terminal() -> None:

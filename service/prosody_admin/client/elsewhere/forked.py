@@ -1,5 +1,6 @@
 """A fork of this process whose output comes here through pipes, until it ends."""
 
+import codecs
 import json
 import os
 import select
@@ -38,11 +39,12 @@ class Sink(Protocol):
 
 
 class Lines:
-    """Writes whole lines to `stream`, each behind `prefix`."""
+    """Writes whole lines to `stream`, each behind `prefix`; `most` bytes of one are kept."""
 
-    def __init__(self, stream: TextIO, prefix: str) -> None:
+    def __init__(self, stream: TextIO, prefix: str, most: int = LINE_BYTES) -> None:
         self._stream = stream
         self._prefix = prefix
+        self._most = most
         self._rest = b""
 
     def take(self, data: bytes) -> None:
@@ -50,8 +52,10 @@ class Lines:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._write(line)
-        if len(self._rest) >= LINE_BYTES:
-            self.end()
+        if len(self._rest) >= self._most:
+            _, whole = codecs.utf_8_decode(self._rest, "replace")  # up to the end of a character
+            self._write(self._rest[:whole])
+            self._rest = self._rest[whole:]
         self._stream.flush()
 
     def end(self) -> None:

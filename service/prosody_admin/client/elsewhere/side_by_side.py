@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from selectors import PollSelector
 from typing import TextIO
 
-from prosody_admin.client.elsewhere.forked import Forked, Lines, Sink, Whole, end_all
+from prosody_admin.client.elsewhere.forked import (
+    WHOLE_BYTES,
+    Forked,
+    Lines,
+    Sink,
+    Whole,
+    end_all,
+)
 from prosody_admin.client.steps import steps_of_file
 from prosody_admin.client.terminal.asking import agree, question_about
 from prosody_admin.client.terminal.output import Colour, coloured, columns, painted
@@ -84,7 +91,8 @@ def _output(host: str, hosts: Sequence[str], arguments: argparse.Namespace) -> S
     if arguments.json and arguments.module == "about" and arguments.verb != "close":
         return Whole()
     if arguments.json == "short" and arguments.verb == "log":
-        return Lines(sys.stdout, "")  # each event has its _HOSTNAME
+        # Each event has its _HOSTNAME; a piece of one would be no JSON.
+        return Lines(sys.stdout, "", WHOLE_BYTES)
     return _lines(host, hosts, sys.stdout)
 
 
