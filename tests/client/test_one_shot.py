@@ -153,6 +153,19 @@ def test_a_service_that_reads_no_more(
     assert capsys.readouterr().err.endswith("the outcome of the command is unknown\n")
 
 
+@pytest.mark.parametrize("end", [b"</stream:stream>x", b"<", b"<<"])
+async def test_a_result_before_the_end(tmp_path: Path, end: bytes) -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEADER)
+        await reader.readuntil(b"</repl-input>")
+        writer.write(b"<repl-result>OK</repl-result>" + end)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_unix_server(accept, tmp_path / "socket"):
+        assert await both_ways("x", "y", socket=tmp_path / "socket") == Ended(0, "OK\n", "")
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [

@@ -139,7 +139,12 @@ class _Reader:
 
     def feed(self, data: bytes) -> list[Stanza]:
         """Return the stanzas that end in `data`. Raises ExpatError."""
-        self._parser.Parse(data, False)
+        try:
+            self._parser.Parse(data, False)
+        except ExpatError:
+            if not self._stanzas:
+                raise
+            # What was whole before counts; a parser that failed does so again.
         stanzas, self._stanzas = self._stanzas, []
         return stanzas
 
