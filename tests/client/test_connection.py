@@ -27,6 +27,10 @@ from prosody_admin.protocol.stanza import Stanza, repl_output, repl_result
 
 T = TypeVar("T")
 
+HEADER = (
+    b"<stream:stream xmlns:stream='http://etherx.jabber.org/streams' xmlns='xmpp:prosody.im/admin'>"
+)
+
 
 async def with_connection(path: Path, use: Callable[[Connection], T]) -> T:
     """Use a connection in a thread: it blocks, and the service runs in this one."""
@@ -68,6 +72,16 @@ ANSWERS = {
     "x:ask()": asks,
     "x:vanish()": vanishes,
 }
+
+
+def test_a_stream_that_is_ended_as_it_is_opened() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(HEADER + b"</stream:stream>")
+    with theirs, Connection(ours) as connection:
+        connection.open("there")
+        assert not connection.usable
+        with pytest.raises(ServiceUnreachableError, match="the service ended the connection"):
+            connection.run("a:b()")
 
 
 async def test_output_comes_with_the_result(tmp_path: Path) -> None:

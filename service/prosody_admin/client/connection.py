@@ -134,7 +134,7 @@ class Connection:
             self.close()
             raise
         assert opened  # nothing comes before it
-        self._socket.settimeout(None)
+        self.wait_at_most(None)
 
     @property
     def usable(self) -> bool:
