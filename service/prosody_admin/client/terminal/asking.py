@@ -1,7 +1,12 @@
 """What is asked of the person at the terminal."""
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from getpass import getpass
+from types import FrameType
+from typing import NoReturn
 
 from prosody_admin.client.destructive import DESTRUCTIVE
 from prosody_admin.errors import UsageError
@@ -22,8 +27,9 @@ def ask_password(kind: str) -> str | None:
         print("prosody-adminctl: a question that needs a terminal: cancelled", file=sys.stderr)
         return None
     try:
-        password = getpass("Password: ")
-        again = getpass("Again: ")
+        with _left_in_order():
+            password = getpass("Password: ")
+            again = getpass("Again: ")
     except EOFError:
         return None
     except UnicodeDecodeError:
@@ -36,6 +42,27 @@ def ask_password(kind: str) -> str | None:
         print(_NO_CHARACTERS, file=sys.stderr)
         return None
     return password
+
+
+@contextmanager
+def _left_in_order() -> Iterator[None]:
+    """Have getpass() end before the process when a signal ends it, and turn on the echo again."""
+    ending = [
+        number
+        for number in (signal.SIGHUP, signal.SIGTERM)
+        if signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in ending:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number in ending:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def question_about(line: str) -> str:
