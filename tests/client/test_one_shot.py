@@ -153,6 +153,26 @@ def test_a_service_that_reads_no_more(
     assert capsys.readouterr().err.endswith("the outcome of the command is unknown\n")
 
 
+async def test_a_service_that_says_why_it_ends(tmp_path: Path) -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEADER)
+        await reader.readuntil(b"</repl-input>")
+        writer.write(
+            b"<repl-output>a<b>c</b></repl-output><stream:error><system-shutdown"
+            b" xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+        )
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_unix_server(accept, tmp_path / "socket"):
+        ended = await both_ways("x", "y", socket=tmp_path / "socket")
+    assert (ended.code, ended.stdout) == (ExitCode.UNREACHABLE, "a\n")
+    assert ended.stderr == (
+        "prosody-adminctl: the service ended the stream: system-shutdown;"
+        " the outcome of the command is unknown\n"
+    )
+
+
 @pytest.mark.parametrize("end", [b"</stream:stream>x", b"<", b"<<"])
 async def test_a_result_before_the_end(tmp_path: Path, end: bytes) -> None:
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

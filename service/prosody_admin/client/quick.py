@@ -20,6 +20,7 @@ _HEADER = (
     " xmlns='xmpp:prosody.im/admin' xml:lang='en' id=''>"
 )
 _FAILURE = "urn:prosody-admin:structured:1}failure"
+_STREAM_ERROR = "http://etherx.jabber.org/streams}error"
 _CODES = {"refused": 3, "unreachable": 4}
 """Exit codes by kind of failure; without a kind it is 1."""
 
@@ -38,7 +39,7 @@ _CONNECT_SECONDS = 30.0
 _READ_BYTES = 65536
 
 Stanza = tuple[str, dict[str, str], str]
-"""Name, attributes and text."""
+"""Name, attributes and text; of a stream error its name in full, and its condition for a text."""
 
 
 def run(words: list[str]) -> int | None:
@@ -50,6 +51,7 @@ def run(words: list[str]) -> int | None:
     sock = _connected() if line else None
     if line is None or sock is None:
         return None
+    lost = "the service ended the connection"
     try:
         for name, attributes, text in _exchange(sock, line):
             if name == "repl-result":
@@ -59,10 +61,12 @@ def run(words: list[str]) -> int | None:
                 _print(text, failed=attributes.get("type") == "error", ends_line=ends_line)
             elif name == "repl-request-input":
                 _answer(sock, attributes)
+            elif name == _STREAM_ERROR:
+                lost = f"the service ended the stream: {text}"
+                break
     finally:
         sock.close()
-    lost = "the service ended the connection; the outcome of the command is unknown"
-    print(f"prosody-adminctl: {lost}", file=sys.stderr)
+    print(f"prosody-adminctl: {lost}; the outcome of the command is unknown", file=sys.stderr)
     return _CODES["unreachable"]
 
 
@@ -135,6 +139,7 @@ class _Reader:
         self._depth = 0
         self._attributes: dict[str, str] = {}
         self._text: list[str] = []
+        self._inside = ""
         self._stanzas: list[Stanza] = []
 
     def feed(self, data: bytes) -> list[Stanza]:
@@ -148,19 +153,25 @@ class _Reader:
         stanzas, self._stanzas = self._stanzas, []
         return stanzas
 
-    def _started(self, _: str, attributes: dict[str, str]) -> None:
+    def _started(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth == 2:  # inside the stream
-            self._attributes, self._text = attributes, []
+            self._attributes, self._text, self._inside = attributes, [], ""
+        elif self._depth == 3 and not self._inside:
+            _, _, self._inside = name.rpartition("}")
 
     def _ended(self, name: str) -> None:
         self._depth -= 1
         if self._depth == 1:
             _, _, local = name.rpartition("}")
-            self._stanzas.append((local, self._attributes, "".join(self._text)))
+            text = "".join(self._text)
+            if name == _STREAM_ERROR:
+                local, text = name, self._inside
+            self._stanzas.append((local, self._attributes, text))
 
     def _append(self, text: str) -> None:
-        self._text.append(text)
+        if self._depth == 2:
+            self._text.append(text)
 
 
 def _answer(sock: socket, question: dict[str, str]) -> None:
