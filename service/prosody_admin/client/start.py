@@ -13,6 +13,9 @@ def main() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What the locale has no character for is escaped, as it is on standard error.
         sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper) and sys.stdin.isatty():
+        # Whoever types what the locale does not know is told so, as of other characters.
+        sys.stdin.reconfigure(errors="surrogateescape")
     try:
         code = quick.run(sys.argv[1:])
         if code is None:

@@ -75,3 +75,21 @@ def test_what_destroys_is_what_prosody_has() -> None:
     # Two names of one command, or two sizes of one loss.
     assert question_about('hosts:deactivate("x")')
     assert question_about('pubsub:delete_all_items("x", "y")')
+
+
+async def test_keys_that_are_no_characters(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "prosody_admin.client", "user", "delete", "x"),
+        stdin=theirs,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=theirs,
+        # As in most locales.
+        env={"PYTHONIOENCODING": "utf-8:strict", "PYTHONPATH": str(SERVICE)},
+        start_new_session=True,
+    )
+    os.write(ours, b"s\xe9\n")
+    assert (await process.communicate(), process.returncode) == ((b"", None), 2)
+    assert (await asyncio.to_thread(os.read, ours, 1000)).endswith(b"prosody-adminctl: not run\r\n")
+    os.close(ours)
+    os.close(theirs)
