@@ -28,6 +28,10 @@ from prosody_admin.shell.lines import Line
 TURN_COMMANDS = 16
 """Commands that are begun before the loop comes round: one of each session that a user may have."""
 
+TURN_SECONDS = 0.002
+"""After which no other round of commands begins before the loop comes round, as where each has to
+be refused because there is no journald."""
+
 RECORD_SECONDS = 0.1
 """How long a command waits for a journald that has too much to read, before it is refused."""
 
@@ -120,15 +124,15 @@ class Dispatcher:
             self._turn_soon()
 
     def _turn(self) -> None:
-        """Do one command of each session, then the next of each that has more, up to a number.
+        """Do one command of each session, then the next of each that has more, for a while.
 
         Nothing is waited for in here, so that neither a reload nor an end can come between the
         verdict and the command.
         """
         self._audit.hold()
         corked: list[Session] = []
-        left = TURN_COMMANDS
-        while self._waiting and left > 0:
+        left, until = TURN_COMMANDS, self._loop.time() + TURN_SECONDS
+        while self._waiting and left > 0 and self._loop.time() < until:
             sessions = self._waiting[:left]
             del self._waiting[:left]
             left -= len(sessions)

@@ -1,15 +1,13 @@
 """Runs in the service: a module that answers `pauses:longest()`, in microseconds."""
 
 import asyncio
+import resource
 import time
 
 from prosody_admin.modules.api import Module
 from prosody_admin.net.dispatch import AdminEvent
 from prosody_admin.protocol.stanza import Stanza, repl_result
 from prosody_admin.shell.lines import Call
-
-INTERVAL = 0.001
-"""Seconds between two looks at the clock."""
 
 
 def load(module: Module) -> None:
@@ -20,20 +18,23 @@ def load(module: Module) -> None:
 
 
 class Pauses:
-    """How long the loop did not come round to its timers, because it worked or was blocked.
+    """How long the loop did not come round, because it worked or was blocked.
 
-    That is the time by the clock without that in which the processor was somebody else's: on a
-    busy machine others run for many milliseconds, and the service can do nothing about it. The
-    time of the processor alone would miss what a blocking system call takes. Of the time between
-    two ticks the loop idles INTERVAL and what epoll rounds it up by, a millisecond (epoll_wait(2)),
-    which is counted in.
+    That is from one end of epoll_wait(2) to its next beginning, without the time in which this
+    thread could have run and the processor was somebody else's. On a busy machine that is many
+    milliseconds, and the service can do nothing about it. What the kernel gave to another thread,
+    it counts. What the host of a virtual machine took away it does not; but a thread that never
+    went to sleep (getrusage(2), `ru_nvcsw`) was not blocked, and has had its own time only.
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._schedule = open("/proc/thread-self/schedstat", "rb", buffering=0)  # noqa: SIM115 - `stop` closes it
         self._longest = 0
-        self._begin()
+        # There is no other place that sees each turn of the loop.
+        self._selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined] # private
+        self._select = self._selector.select
+        self._selector.select = self._measured_select
+        self._began = self._clocks()
 
     def line(self, event: AdminEvent) -> Stanza | None:
         """Answer the longest pause since the last time this was asked."""
@@ -44,23 +45,23 @@ class Pauses:
 
     def stop(self) -> None:
         """End all that was begun."""
-        self._timer.cancel()
+        self._selector.select = self._select
         self._schedule.close()
 
-    def _begin(self) -> None:
-        self._began, self._kept_waiting = time.monotonic_ns(), self._waited()
-        self._timer = self._loop.call_later(INTERVAL, self._tick)
+    def _measured_select(self, timeout: float | None = None) -> object:
+        time_passed, worked, waited, sleeps = map(int.__sub__, self._clocks(), self._began)
+        self._longest = max(self._longest, time_passed - waited if sleeps else worked)
+        ready = self._select(timeout)
+        self._began = self._clocks()
+        return ready
 
-    def _tick(self) -> None:
-        took = time.monotonic_ns() - self._began
-        pause = took - (self._waited() - self._kept_waiting) - round(INTERVAL * 1e9)
-        self._longest = max(self._longest, pause)
-        self._begin()
+    def _clocks(self) -> tuple[int, int, int, int]:
+        """Return what a clock says, and of this thread for how long it ran, could have and did not.
 
-    def _waited(self) -> int:
-        """Return for how many nanoseconds this thread could have run and another one did.
-
-        The second number of three, see Documentation/scheduler/sched-stats.rst of Linux.
+        All in nanoseconds; and how often it went to sleep. For the third see
+        Documentation/scheduler/sched-stats.rst of Linux.
         """
         self._schedule.seek(0)
-        return int(self._schedule.read(100).split()[1])
+        waited = int(self._schedule.read(100).split()[1])
+        sleeps = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        return time.monotonic_ns(), time.thread_time_ns(), waited, sleeps
