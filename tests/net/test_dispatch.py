@@ -1,6 +1,7 @@
 """`net/dispatch.py`: authorised, recorded, dispatched and answered, whatever handlers do."""
 
 import asyncio
+import time
 from pathlib import Path
 from syslog import LOG_ERR
 
@@ -16,7 +17,7 @@ from prosody_admin.events import Handler
 from prosody_admin.net.announcing import SessionEvent
 from prosody_admin.net.answers import UNHANDLED
 from prosody_admin.net.attendant import Ending
-from prosody_admin.net.dispatch import AdminEvent
+from prosody_admin.net.dispatch import TURN_SECONDS, AdminEvent
 from prosody_admin.net.transport import HIGH_WATER
 from prosody_admin.protocol.stanza import Stanza, repl_input, repl_output, repl_result
 from prosody_admin.protocol.structured import REFUSED, failed_result
@@ -493,6 +494,23 @@ async def test_who_sends_many_commands_at_once_holds_up_nobody(tmp_path: Path) -
             assert not (await other.answer()).failed
             for _ in range(60):
                 assert (await flooding.answer()).failed
+
+
+async def test_a_command_that_takes_long_is_the_last_of_its_turn(tmp_path: Path) -> None:
+    def slow(_: AdminEvent) -> Stanza:
+        time.sleep(TURN_SECONDS)
+        return repl_result("OK")
+
+    async with running(tmp_path) as service:
+        hook(service, "admin/repl-input", slow)
+        with await service.client() as client:
+            (session,) = service.sessions
+            await client.enter(*["x()"] * 5)
+            done = [0]
+            while done[-1] < 5:
+                await one_turn()
+                done.append(session.commands)
+            assert {*done} == {0, 1, 2, 3, 4, 5}, "the loop came round after each"
 
 
 async def test_much_output_of_one_turn_does_not_pile_up(tmp_path: Path) -> None:
