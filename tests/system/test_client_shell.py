@@ -304,9 +304,17 @@ def test_a_signal_leaves_the_terminal_as_it_was(
         terminal.press("server:")
         terminal.expect("server:")
         assert not is_as_usual(terminal)
+        # Python's readline looks for signals, and then waits for keys: one between is seen late.
+        wait_until(lambda: sleeps(gate), "it waits for a key")
         gate.run("sh", "-c", f"kill -{signal} $(cat {PID})", check=True)
         assert terminal.ended() == status
         assert is_as_usual(terminal)
+
+
+def sleeps(machine: Machine) -> bool:
+    """Say whether the shell waits for something (proc_pid_status(5))."""
+    found = machine.run("sh", "-c", f"cat /proc/$(cat {PID})/status", check=True).stdout
+    return "\nState:\tS" in found
 
 
 def is_as_usual(terminal: Terminal) -> bool:
