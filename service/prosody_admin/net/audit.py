@@ -18,8 +18,8 @@ ERROR_CHARACTERS = 1000
 """The longest text of an error in the record."""
 
 
-REMEMBERED = 256
-"""Records of commands of which the part that does not change from run to run is kept, by kind."""
+REMEMBERED = 768
+"""Records of commands of which the part that does not change from run to run is kept."""
 
 
 class Refusal(NamedTuple):
@@ -80,7 +80,7 @@ class Audit:
             f"Session {session.id} opened by {session.identity}",
             LOG_INFO,
             MessageId.SESSION_OPENED,
-            _told_of(session)[1],
+            _session_fields(session),
         )
 
     def session_refused(self, session: Session) -> None:
@@ -89,7 +89,7 @@ class Audit:
             f"Session {session.id} of {session.identity} refused: {session.refusal}",
             LOG_WARNING,
             MessageId.SESSION_REFUSED,
-            _told_of(session)[1],
+            _session_fields(session),
             ERROR=session.refusal,
         )
 
@@ -100,7 +100,7 @@ class Audit:
                 f"Session {session.id} of {session.identity}: stream error {error}",
                 LOG_WARNING,
                 MessageId.STREAM_ERROR,
-                _told_of(session)[1],
+                _session_fields(session),
                 CONDITION=error.condition,
                 ERROR=error.reason,
             )
@@ -111,7 +111,7 @@ class Audit:
             + (f": {reason}" if reason else ""),
             LOG_INFO,
             MessageId.SESSION_CLOSED,
-            _told_of(session)[1],
+            _session_fields(session),
             COMMANDS=session.commands,
             DURATION_USEC=round(seconds * 1_000_000),
         )
@@ -122,7 +122,7 @@ class Audit:
             f"Session {session.id} of {session.identity} is kept for the next process",
             LOG_INFO,
             MessageId.SESSION_KEPT,
-            _told_of(session)[1],
+            _session_fields(session),
             COMMANDS=session.commands,
         )
 
@@ -132,7 +132,7 @@ class Audit:
             f"Session {session.id} of {session.identity} goes on",
             LOG_INFO,
             MessageId.SESSION_RESUMED,
-            _told_of(session)[1],
+            _session_fields(session),
             COMMANDS=session.commands,
         )
 
@@ -154,7 +154,15 @@ class Audit:
         The others cannot be written down, and must not run: that is the refusal.
         """
         entries = [
-            _started(_told_of(session), (meaning.spoken, meaning.record), verdict.rule)
+            _remembered(
+                f"{session.identity} runs {meaning.spoken}",
+                LOG_NOTICE,
+                MessageId.COMMAND_STARTED,
+                _session_fields(session),
+                meaning.record,
+                VERDICT="allowed",
+                RULE=verdict.rule,
+            )
             + encode_numbers(SEQUENCE=session.commands)
             for session, meaning, verdict in started
         ]
@@ -169,19 +177,34 @@ class Audit:
 
     def command_refused(self, session: Session, meaning: Meaning, refusal: Refusal) -> None:
         """Record that a command does not run, and the rule that says so."""
-        command = (meaning.spoken, meaning.record)
         self._journal.keep(
-            _refused(_told_of(session), command, refusal)
+            _remembered(
+                f"{session.identity} may not run {meaning.spoken}: {refusal.text}",
+                LOG_WARNING,
+                MessageId.COMMAND_REFUSED,
+                _session_fields(session),
+                meaning.record,
+                VERDICT="refused",
+                RULE=refusal.rule,
+            )
             + encode_numbers(SEQUENCE=session.commands)
         )
 
     def command_finished(self, session: Session, meaning: Meaning, outcome: Outcome) -> None:
         """Record how a command ended; not the error's text where a secret could be in it."""
-        account = meaning.account
-        error = None if account.discreet else outcome.error[:ERROR_CHARACTERS] or None
-        command = (account.command, meaning.record)
+        account, withdrawn = meaning.account, outcome.withdrawn
         self._journal.keep(
-            _finished(_told_of(session), command, outcome.result, outcome.withdrawn, error)
+            _remembered(
+                f"{account.command} of {session.identity} ended: {outcome.result}"
+                + (f", {withdrawn.text}" if withdrawn else ""),
+                LOG_INFO,
+                MessageId.COMMAND_FINISHED,
+                _session_fields(session),
+                meaning.record,
+                RESULT=outcome.result,
+                RULE=withdrawn.rule if withdrawn else None,
+                ERROR=None if account.discreet else outcome.error[:ERROR_CHARACTERS] or None,
+            )
             + encode_numbers(
                 SEQUENCE=session.commands,
                 DURATION_USEC=round(outcome.seconds * 1_000_000),
@@ -196,67 +219,20 @@ class Audit:
             f"A handler of {event} failed in session {session.id}\n{trace}",
             LOG_ERR,
             MessageId.MODULE_FAILED,
-            _told_of(session)[1],
+            _session_fields(session),
             EVENT=event,
         )
 
 
-# The records of commands, but for their numbers. Session and command are what the message calls
-# them and their fields. A command is often said again: to look all that up is quicker.
+_remembered = functools.lru_cache(REMEMBERED)(entry)
+"""`entry`, for a command's record but for its numbers: a command is often said again, and to look
+all that up is quicker."""
 
 
-@functools.lru_cache(REMEMBERED)
-def _started(session: tuple[str, bytes], command: tuple[str, bytes], rule: str) -> bytes:
-    return entry(
-        f"{session[0]} runs {command[0]}",
-        LOG_NOTICE,
-        MessageId.COMMAND_STARTED,
-        session[1],
-        command[1],
-        VERDICT="allowed",
-        RULE=rule,
-    )
-
-
-@functools.lru_cache(REMEMBERED)
-def _refused(session: tuple[str, bytes], command: tuple[str, bytes], refusal: Refusal) -> bytes:
-    return entry(
-        f"{session[0]} may not run {command[0]}: {refusal.text}",
-        LOG_WARNING,
-        MessageId.COMMAND_REFUSED,
-        session[1],
-        command[1],
-        VERDICT="refused",
-        RULE=refusal.rule,
-    )
-
-
-@functools.lru_cache(REMEMBERED)
-def _finished(
-    session: tuple[str, bytes],
-    command: tuple[str, bytes],
-    result: str,
-    withdrawn: Refusal | None,
-    error: str | None,
-) -> bytes:
-    return entry(
-        f"{command[0]} of {session[0]} ended: {result}"
-        + (f", {withdrawn.text}" if withdrawn else ""),
-        LOG_INFO,
-        MessageId.COMMAND_FINISHED,
-        session[1],
-        command[1],
-        RESULT=result,
-        RULE=withdrawn.rule if withdrawn else None,
-        ERROR=error,
-    )
-
-
-def _told_of(session: Session) -> tuple[str, bytes]:
-    """Return what records of commands call a session's peer, and what all its records have."""
-    if session.record is None:
+def _session_fields(session: Session) -> bytes:
+    if not session.record:
         identity = session.identity
-        fields = encode(
+        session.record = encode(
             {
                 "SESSION": session.id,
                 "PEER_PID": identity.pid,
@@ -268,5 +244,4 @@ def _told_of(session: Session) -> tuple[str, bytes]:
                 "PEER_UNIT": identity.unit,
             }
         )
-        session.record = str(identity), fields
     return session.record

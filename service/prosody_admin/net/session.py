@@ -100,8 +100,8 @@ class Session:
         self.started = asyncio.get_running_loop().time()
         self.ending: Ending | None = None
         self.stream_error: StreamError | None = None
-        self.record: tuple[str, bytes] | None = None
-        """What its records say of it, once the first of them was made: see Audit."""
+        self.record = b""
+        """What all its records say of it, once the first of them was made."""
         self.judged: tuple[object, Verdict] | None = None
         """The last meaning that was judged, and how: the next is often the same."""
         self._peer = peer
